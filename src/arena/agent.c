@@ -1,0 +1,168 @@
+#include "arena/agent.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arena/doorbell.h"
+#include "arena/futex.h"
+#include "arena/guard.h"
+#include "base/clock.h"
+#include "base/point.h"
+
+/* Tries to claim one of the agents that are committed, beginning behind the last one claimed. */
+static struct ili_agent *claim_committed(struct ili_member *m, uint32_t owner) {
+    uint32_t count = atomic_load_explicit(&m->arena.header->agents_committed, memory_order_acquire);
+    if (count > m->arena.regions.agents) count = m->arena.regions.agents;
+    uint32_t start = atomic_load_explicit(&m->agent_hint, memory_order_relaxed);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = (start + i) % count;
+        struct ili_agent *agent = &m->arena.agents[index];
+        uint32_t unused = 0;
+        /* acquire: pairs with ili_agent_release() and with the keeper's cleaning */
+        if (atomic_load_explicit(&agent->owner, memory_order_relaxed) == 0 &&
+            atomic_compare_exchange_strong_explicit(&agent->owner, &unused, owner,
+                                                    memory_order_acquire, memory_order_relaxed)) {
+            atomic_store_explicit(&m->agent_hint, index + 1, memory_order_relaxed);
+            return agent;
+        }
+    }
+    return NULL;
+}
+
+/* Commits one more step of agents. Two processes may do so at once: committing twice is harmless,
+ * and only the one that advances the count counts. */
+static il_status commit_more(struct ili_member *m) {
+    uint32_t count = atomic_load_explicit(&m->arena.header->agents_committed, memory_order_acquire);
+    if (count + ILI_AGENTS_STEP > m->arena.regions.agents) return IL_ELIMIT;
+    ili_off at = m->arena.regions.agents_at + (uint64_t)count * sizeof(struct ili_agent);
+    il_status status = ili_arena_commit(&m->arena, at, ILI_AGENTS_STEP * sizeof(struct ili_agent));
+    if (status != IL_OK) return status;
+    atomic_compare_exchange_strong_explicit(&m->arena.header->agents_committed, &count,
+                                            count + ILI_AGENTS_STEP, memory_order_release,
+                                            memory_order_relaxed);
+    return IL_OK;
+}
+
+static il_status claim(struct ili_member *m, uint32_t flags, uint32_t tid, struct ili_agent **out) {
+    uint32_t self = atomic_load_explicit(&m->self, memory_order_relaxed);
+    if (self == 0) return ili_member_check(m);
+    struct ili_agent *agent;
+    while (!(agent = claim_committed(m, self))) {
+        il_status status = commit_more(m);
+        if (status != IL_OK) return status;
+    }
+    atomic_store_explicit(&agent->park, ILI_PARK_IDLE, memory_order_relaxed);
+    atomic_store_explicit(&agent->flags, flags, memory_order_relaxed);
+    atomic_store_explicit(&agent->tid, tid, memory_order_relaxed);
+    *out = agent;
+    return IL_OK;
+}
+
+il_status ili_agent_claim_bell(struct ili_member *member, struct ili_agent **out) {
+    return claim(member, ILI_AGENT_BELL, 0, out);
+}
+
+static il_status bind_current(struct ili_member *member, struct ili_thread *thread,
+                              struct ili_agent **out) {
+    struct ili_thread_binding *free_binding = NULL;
+    for (unsigned i = 0; i < ILI_THREAD_BINDINGS && !free_binding; i++) {
+        if (thread->bindings[i].member == 0) free_binding = &thread->bindings[i];
+    }
+    if (!free_binding) {
+        /* A thread in more than eight domains: it is inside a call of none of the others. */
+        free_binding = &thread->bindings[member->id % ILI_THREAD_BINDINGS];
+        ili_agent_unbind(free_binding);
+    }
+    il_status status = claim(member, 0, (uint32_t)syscall(SYS_gettid), out);
+    if (status != IL_OK) return status;
+    free_binding->member = member->id;
+    free_binding->agent_number = ili_agent_number(&member->arena, *out);
+    return IL_OK;
+}
+
+il_status ili_agent_current(struct ili_member *member, struct ili_agent **out) {
+    if (atomic_load_explicit(&member->self, memory_order_relaxed) == 0) {
+        return ili_member_check(member);
+    }
+    struct ili_thread *thread = ili_thread_current();
+    if (!thread) return IL_ELIMIT;
+    for (unsigned i = 0; i < ILI_THREAD_BINDINGS; i++) {
+        if (thread->bindings[i].member == member->id) {
+            *out = &member->arena.agents[thread->bindings[i].agent_number - 1];
+            return IL_OK;
+        }
+    }
+    return bind_current(member, thread, out);
+}
+
+void ili_agent_release(struct ili_member *member, struct ili_agent *agent) {
+    (void)member;
+    atomic_store_explicit(&agent->park, ILI_PARK_IDLE, memory_order_relaxed);
+    atomic_store_explicit(&agent->owner, 0, memory_order_release);
+}
+
+static void release_bound(struct ili_member *member, void *context) {
+    struct ili_thread_binding *binding = context;
+    if (member->id != binding->member) return;
+    ili_agent_release(member, &member->arena.agents[binding->agent_number - 1]);
+}
+
+void ili_agent_unbind(struct ili_thread_binding *binding) {
+    if (binding->member == 0) return;
+    ili_members_each(release_bound, binding);
+    binding->member = 0;
+}
+
+il_status ili_agent_sleep(struct ili_member *member, struct ili_agent *agent, uint32_t state,
+                          int64_t deadline_ns) {
+    struct ili_thread *thread = ili_thread_current();
+    il_status status = IL_OK;
+    if (!thread) return IL_ELIMIT;
+    if (member->before_wait) member->before_wait(member);
+    ili_thread_parked(thread, &agent->park);
+    for (;;) {
+        uint32_t word = atomic_load_explicit(&agent->park, memory_order_acquire);
+        if ((word & ILI_PARK_STATE) != state) break;
+        if (word & ILI_PARK_POKED) {
+            atomic_fetch_and_explicit(&agent->park, ~ILI_PARK_POKED, memory_order_relaxed);
+        }
+        /* after POKED is cleared: a poke that comes later sets it again and ends the futex wait */
+        status = ili_member_check(member);
+        if (status != IL_OK) break;
+        if (ili_thread_take_interrupt(thread)) {
+            status = IL_EINTR;
+            break;
+        }
+        int why = ili_futex_wait(&agent->park, state, deadline_ns);
+        if (why == ETIMEDOUT) {
+            status = IL_ETIMEOUT;
+            break;
+        }
+    }
+    ili_thread_unparked(thread);
+    return status;
+}
+
+void ili_agent_wake(struct ili_member *member, struct ili_agent *agent) {
+    if (atomic_load_explicit(&agent->flags, memory_order_relaxed) & ILI_AGENT_BELL) {
+        ili_doorbell_ring(member, ili_agent_number(&member->arena, agent));
+    } else {
+        ili_futex_wake(&agent->park, 1);
+    }
+}
+
+void ili_agent_wake_later(struct ili_member *member, struct ili_agent *self,
+                          struct ili_agent *agent) {
+    atomic_store_explicit(&self->waking, ili_agent_number(&member->arena, agent),
+                          memory_order_relaxed);
+}
+
+void ili_agent_wake_now(struct ili_member *member, struct ili_agent *self) {
+    uint32_t number = atomic_load_explicit(&self->waking, memory_order_relaxed);
+    struct ili_agent *agent = ili_agent_at(&member->arena, number);
+    if (!agent) return;
+    ILI_POINT("agent.wake");
+    ili_agent_wake(member, agent);
+    atomic_store_explicit(&self->waking, 0, memory_order_relaxed);
+}

@@ -1,0 +1,437 @@
+/*
+ * alloc.c - see alloc.h.
+ *
+ * chunk.state     meaning                               set under the allocator's guard by
+ *   FREE          in nobody's use; its bitmap bit is 1   free, repair
+ *   PIECES        cut into pieces of `class`             alloc of a piece when no list has one
+ *   RUN_HEAD      a run of `free` chunks starts here     alloc of a run: the commit, after bodies
+ *   RUN_BODY      belongs to the head before it          alloc of a run
+ *
+ * A piece chunk begins with a map of MAP_WORDS words: bit set means taken.
+ * Invariants (ili_alloc_check):
+ * 1. A bitmap bit is 1 exactly for FREE chunks, and free_chunks counts them.
+ * 2. A PIECES chunk's `free` is the number of its map's clear bits; it is in partial[class] exactly
+ *    if that is not 0; it is not 0 for all pieces (such a chunk becomes FREE).
+ * 3. Every RUN_BODY is covered by the RUN_HEAD before it.
+ * Truth is state, class, a head's length and the maps. All else is derived; repair rebuilds it.
+ */
+#include "arena/alloc.h"
+
+#include <string.h>
+
+#include "arena/guard.h"
+#include "base/point.h"
+
+enum ili_chunk_state { FREE = 0, PIECES, RUN_HEAD, RUN_BODY };
+
+#define MAP_WORDS 16u
+#define CHUNK_HEADER_BYTES 256u
+#define IDLE_MOST 64u /* free chunks that stay committed */
+#define TAKE 1u
+#define GIVE 2u
+
+static const uint16_t class_bytes[ILI_PIECE_CLASSES] = {
+    64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384};
+#define PIECE_MOST 16384u
+
+static uint32_t load32(const _Atomic uint32_t *p) {
+    return atomic_load_explicit(p, memory_order_relaxed);
+}
+static void store32(_Atomic uint32_t *p, uint32_t v) {
+    atomic_store_explicit(p, v, memory_order_relaxed);
+}
+static uint8_t load8(const _Atomic uint8_t *p) {
+    return atomic_load_explicit(p, memory_order_relaxed);
+}
+static void store8(_Atomic uint8_t *p, unsigned v) {
+    atomic_store_explicit(p, (uint8_t)v, memory_order_relaxed);
+}
+
+static unsigned class_of(uint64_t bytes) {
+    unsigned c = 0;
+    while (class_bytes[c] < bytes) c++;
+    return c;
+}
+
+static uint32_t pieces_of(unsigned class) {
+    return (ILI_CHUNK_BYTES - CHUNK_HEADER_BYTES) / class_bytes[class];
+}
+
+static ili_off chunk_at(const struct ili_arena *a, uint32_t index) {
+    return a->regions.data_at + (ili_off)index * ILI_CHUNK_BYTES;
+}
+
+static _Atomic uint64_t *map_of(const struct ili_arena *a, uint32_t index) {
+    return (_Atomic uint64_t *)(a->base + chunk_at(a, index));
+}
+
+uint64_t ili_alloc_size(uint64_t bytes) {
+    if (bytes <= PIECE_MOST) return class_bytes[class_of(bytes)];
+    return (bytes + ILI_CHUNK_BYTES - 1) / ILI_CHUNK_BYTES * ILI_CHUNK_BYTES;
+}
+
+uint64_t ili_alloc_available(const struct ili_member *member) {
+    const struct ili_header *h = member->arena.header;
+    return (uint64_t)load32(&h->free_chunks) * ILI_CHUNK_BYTES +
+           atomic_load_explicit(&h->free_piece_bytes, memory_order_relaxed);
+}
+
+/* ---- derived state: bitmap, lists, counts -------------------------------------------------- */
+
+static void mark_free(struct ili_arena *a, uint32_t index, bool is_free) {
+    _Atomic uint64_t *word = &a->bitmap[index / 64];
+    uint64_t bit = UINT64_C(1) << (index % 64);
+    uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
+    if (((old & bit) != 0) == is_free) return;
+    atomic_store_explicit(word, old ^ bit, memory_order_relaxed);
+    uint32_t count = load32(&a->header->free_chunks);
+    store32(&a->header->free_chunks, is_free ? count + 1 : count - 1);
+    if (load8(&a->chunks[index].committed)) {
+        uint32_t idle = load32(&a->header->idle_chunks);
+        store32(&a->header->idle_chunks, is_free ? idle + 1 : idle - 1);
+    }
+    if (is_free && index < load32(&a->header->low_chunk)) store32(&a->header->low_chunk, index);
+}
+
+static struct ili_chunk *listed(struct ili_arena *a, uint32_t index_plus_one) {
+    if (index_plus_one == 0 || index_plus_one > a->regions.chunks) return NULL;
+    return &a->chunks[index_plus_one - 1];
+}
+
+static void list_push(struct ili_arena *a, uint32_t index) {
+    struct ili_chunk *c = &a->chunks[index];
+    _Atomic uint32_t *head = &a->header->partial[load8(&c->class) % ILI_PIECE_CLASSES];
+    struct ili_chunk *first = listed(a, load32(head));
+    store32(&c->prev, 0);
+    store32(&c->next, load32(head));
+    if (first) store32(&first->prev, index + 1);
+    store32(head, index + 1);
+}
+
+static void list_remove(struct ili_arena *a, uint32_t index) {
+    struct ili_chunk *c = &a->chunks[index];
+    struct ili_chunk *next = listed(a, load32(&c->next));
+    struct ili_chunk *prev = listed(a, load32(&c->prev));
+    if (prev) {
+        store32(&prev->next, load32(&c->next));
+    } else {
+        store32(&a->header->partial[load8(&c->class) % ILI_PIECE_CLASSES], load32(&c->next));
+    }
+    if (next) store32(&next->prev, load32(&c->prev));
+}
+
+static void add_piece_bytes(struct ili_arena *a, int64_t bytes) {
+    uint64_t now = atomic_load_explicit(&a->header->free_piece_bytes, memory_order_relaxed);
+    atomic_store_explicit(&a->header->free_piece_bytes, now + (uint64_t)bytes,
+                          memory_order_relaxed);
+}
+
+/* ---- chunks --------------------------------------------------------------------------------- */
+
+/* The lowest place of COUNT free chunks in a row; chunks if there is none. */
+static uint32_t find_run(struct ili_arena *a, uint32_t count) {
+    uint32_t length = 0, i = load32(&a->header->low_chunk);
+    bool lowest = true; /* no free chunk met yet */
+    while (i < a->regions.chunks) {
+        uint64_t word = atomic_load_explicit(&a->bitmap[i / 64], memory_order_relaxed);
+        if (i % 64 == 0 && word == 0) {
+            length = 0;
+            i += 64;
+            continue;
+        }
+        if (word >> (i % 64) & 1) {
+            if (lowest) store32(&a->header->low_chunk, i);
+            lowest = false;
+            if (++length == count) return i + 1 - count;
+        } else {
+            length = 0;
+        }
+        i++;
+    }
+    return a->regions.chunks;
+}
+
+static il_status commit_chunks(struct ili_arena *a, uint32_t index, uint32_t count) {
+    bool missing = false;
+    for (uint32_t i = index; i < index + count; i++) missing |= !load8(&a->chunks[i].committed);
+    if (!missing) return IL_OK;
+    return ili_arena_commit(a, chunk_at(a, index), (uint64_t)count * ILI_CHUNK_BYTES);
+}
+
+static void free_chunk(struct ili_arena *a, uint32_t index) {
+    struct ili_chunk *c = &a->chunks[index];
+    store8(&c->state, FREE);
+    if (load8(&c->committed) && load32(&a->header->idle_chunks) >= IDLE_MOST) {
+        /* not committed first: dying in between leaves memory that is committed again for nothing */
+        store8(&c->committed, 0);
+        ili_arena_decommit(a, chunk_at(a, index), ILI_CHUNK_BYTES);
+    }
+    mark_free(a, index, true);
+}
+
+static il_status take_run(struct ili_arena *a, struct ili_guard *guard, uint64_t bytes,
+                          uint64_t owner, _Atomic ili_off *pending, ili_off *out) {
+    uint64_t wanted = (bytes + ILI_CHUNK_BYTES - 1) / ILI_CHUNK_BYTES;
+    if (wanted > a->regions.chunks) return IL_ENOMEM;
+    uint32_t count = (uint32_t)wanted, index = find_run(a, count);
+    if (index >= a->regions.chunks) return IL_ENOMEM;
+    il_status status = commit_chunks(a, index, count);
+    if (status != IL_OK) return status;
+    ili_guard_intend(guard, TAKE, chunk_at(a, index), owner);
+    for (uint32_t i = index; i < index + count; i++) {
+        mark_free(a, i, false);
+        store8(&a->chunks[i].committed, 1);
+        if (i > index) store8(&a->chunks[i].state, RUN_BODY);
+    }
+    ILI_POINT("alloc.run.bodies");
+    store32(&a->chunks[index].free, count);
+    atomic_store_explicit(&a->chunks[index].state, RUN_HEAD, memory_order_release);
+    atomic_store_explicit(pending, chunk_at(a, index), memory_order_relaxed);
+    ILI_POINT("alloc.run.taken");
+    ili_guard_done(guard);
+    *out = chunk_at(a, index);
+    return IL_OK;
+}
+
+static void give_run(struct ili_arena *a, uint32_t index) {
+    uint32_t count = load32(&a->chunks[index].free);
+    if (count > a->regions.chunks - index) count = a->regions.chunks - index;
+    atomic_store_explicit(&a->chunks[index].state, FREE, memory_order_release);
+    ILI_POINT("alloc.run.given");
+    for (uint32_t i = index; i < index + count; i++) {
+        if (i == index || load8(&a->chunks[i].state) == RUN_BODY) free_chunk(a, i);
+    }
+}
+
+/* ---- pieces --------------------------------------------------------------------------------- */
+
+static il_status new_piece_chunk(struct ili_arena *a, unsigned class) {
+    uint32_t index = find_run(a, 1);
+    if (index >= a->regions.chunks) return IL_ENOMEM;
+    il_status status = commit_chunks(a, index, 1);
+    if (status != IL_OK) return status;
+    struct ili_chunk *c = &a->chunks[index];
+    mark_free(a, index, false);
+    store8(&c->committed, 1);
+    memset(a->base + chunk_at(a, index), 0, CHUNK_HEADER_BYTES);
+    store8(&c->class, class);
+    store32(&c->free, pieces_of(class));
+    ILI_POINT("alloc.pieces.prepared");
+    atomic_store_explicit(&c->state, PIECES, memory_order_release);
+    list_push(a, index);
+    add_piece_bytes(a, (int64_t)pieces_of(class) * class_bytes[class]);
+    return IL_OK;
+}
+
+static il_status take_piece(struct ili_arena *a, struct ili_guard *guard, unsigned class,
+                            uint64_t owner, _Atomic ili_off *pending, ili_off *out) {
+    if (!listed(a, load32(&a->header->partial[class]))) {
+        il_status status = new_piece_chunk(a, class);
+        if (status != IL_OK) return status;
+    }
+    uint32_t index = load32(&a->header->partial[class]) - 1;
+    if (index >= a->regions.chunks) return IL_ECORRUPT;
+    struct ili_chunk *c = &a->chunks[index];
+    _Atomic uint64_t *map = map_of(a, index);
+    uint32_t count = pieces_of(class);
+    if (load8(&c->state) != PIECES || load8(&c->class) != class) return IL_ECORRUPT;
+    for (uint32_t w = 0; w * 64 < count; w++) {
+        uint64_t clear = ~atomic_load_explicit(&map[w], memory_order_relaxed);
+        if (clear == 0) continue;
+        uint32_t piece = w * 64 + (uint32_t)__builtin_ctzll(clear);
+        if (piece >= count) break;
+        ili_off at = chunk_at(a, index) + CHUNK_HEADER_BYTES + (ili_off)piece * class_bytes[class];
+        ili_guard_intend(guard, TAKE, at, owner);
+        atomic_store_explicit(&map[w], ~clear | UINT64_C(1) << (piece % 64), memory_order_release);
+        ILI_POINT("alloc.piece.taken");
+        atomic_store_explicit(pending, at, memory_order_relaxed);
+        store32(&c->free, load32(&c->free) - 1);
+        if (load32(&c->free) == 0) list_remove(a, index);
+        add_piece_bytes(a, -(int64_t)class_bytes[class]);
+        ILI_POINT("alloc.piece.pending");
+        ili_guard_done(guard);
+        *out = at;
+        return IL_OK;
+    }
+    return IL_ECORRUPT;
+}
+
+/* The place of the piece AT in its chunk; false if there is no such piece. */
+static bool piece_at(const struct ili_arena *a, uint32_t index, ili_off at, uint32_t *piece) {
+    uint64_t inside = at - chunk_at(a, index);
+    unsigned class = load8(&a->chunks[index].class) % ILI_PIECE_CLASSES;
+    if (inside < CHUNK_HEADER_BYTES) return false;
+    inside -= CHUNK_HEADER_BYTES;
+    *piece = (uint32_t)(inside / class_bytes[class]);
+    return inside % class_bytes[class] == 0 && *piece < pieces_of(class);
+}
+
+static void give_piece(struct ili_arena *a, uint32_t index, uint32_t piece) {
+    struct ili_chunk *c = &a->chunks[index];
+    unsigned class = load8(&c->class) % ILI_PIECE_CLASSES;
+    _Atomic uint64_t *map = map_of(a, index);
+    uint64_t word = atomic_load_explicit(&map[piece / 64], memory_order_relaxed);
+    uint64_t bit = UINT64_C(1) << (piece % 64);
+    if (!(word & bit)) return; /* repair of a free that got this far */
+    atomic_store_explicit(&map[piece / 64], word & ~bit, memory_order_release);
+    ILI_POINT("alloc.piece.given");
+    uint32_t now_free = load32(&c->free) + 1;
+    store32(&c->free, now_free);
+    add_piece_bytes(a, class_bytes[class]);
+    if (now_free == pieces_of(class)) {
+        if (now_free > 1) list_remove(a, index);
+        add_piece_bytes(a, -(int64_t)now_free * class_bytes[class]);
+        free_chunk(a, index);
+    } else if (now_free == 1) {
+        list_push(a, index);
+    }
+}
+
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+il_status ili_alloc(struct ili_member *member, struct ili_agent *self, unsigned place,
+                    uint64_t bytes, ili_off *out) {
+    struct ili_arena *a = &member->arena;
+    struct ili_guard *guard = &a->header->alloc;
+    uint64_t owner = (uint64_t)ili_agent_number(a, self) << 8 | place;
+    il_status status = ili_guard_lock(member, self, guard);
+    if (status != IL_OK) return status;
+    if (bytes <= PIECE_MOST) {
+        status = take_piece(a, guard, class_of(bytes), owner, &self->pending[place], out);
+    } else {
+        status = take_run(a, guard, bytes, owner, &self->pending[place], out);
+    }
+    ili_guard_unlock(member, self, guard);
+    return status;
+}
+
+static void give(struct ili_arena *a, ili_off at) {
+    if (!ili_at(a, at, 64)) return;
+    uint32_t index = (uint32_t)((at - a->regions.data_at) / ILI_CHUNK_BYTES), piece;
+    if (index >= a->regions.chunks) return;
+    uint8_t state = load8(&a->chunks[index].state);
+    if (state == PIECES && piece_at(a, index, at, &piece)) {
+        give_piece(a, index, piece);
+    } else if (state == RUN_HEAD && at == chunk_at(a, index)) {
+        give_run(a, index);
+    }
+}
+
+il_status ili_alloc_free(struct ili_member *member, struct ili_agent *self, unsigned place) {
+    return ili_alloc_free_of(member, self, self, place);
+}
+
+il_status ili_alloc_free_of(struct ili_member *member, struct ili_agent *self,
+                            struct ili_agent *owner, unsigned place) {
+    struct ili_arena *a = &member->arena;
+    struct ili_guard *guard = &a->header->alloc;
+    ili_off at = atomic_load_explicit(&owner->pending[place], memory_order_relaxed);
+    if (at == 0) return IL_OK;
+    il_status status = ili_guard_lock(member, self, guard);
+    if (status != IL_OK) return status;
+    ili_guard_intend(guard, GIVE, at, (uint64_t)ili_agent_number(a, owner) << 8 | place);
+    give(a, at);
+    ILI_POINT("alloc.free.given");
+    atomic_store_explicit(&owner->pending[place], 0, memory_order_relaxed);
+    ili_guard_done(guard);
+    ili_guard_unlock(member, self, guard);
+    return IL_OK;
+}
+
+/* ---- repair and check ----------------------------------------------------------------------- */
+
+static uint32_t count_free(const struct ili_arena *a, uint32_t index) {
+    uint32_t count = pieces_of(load8(&a->chunks[index].class) % ILI_PIECE_CLASSES), taken = 0;
+    _Atomic uint64_t *map = map_of(a, index);
+    for (uint32_t w = 0; w * 64 < count; w++) {
+        uint64_t word = atomic_load_explicit(&map[w], memory_order_relaxed);
+        if (count - w * 64 < 64) word &= (UINT64_C(1) << (count - w * 64)) - 1;
+        taken += (uint32_t)__builtin_popcountll(word);
+    }
+    return count - taken;
+}
+
+static void rebuild(struct ili_arena *a) {
+    struct ili_header *h = a->header;
+    for (unsigned i = 0; i < ILI_PIECE_CLASSES; i++) store32(&h->partial[i], 0);
+    store32(&h->free_chunks, 0);
+    store32(&h->idle_chunks, 0);
+    store32(&h->low_chunk, 0);
+    atomic_store_explicit(&h->free_piece_bytes, 0, memory_order_relaxed);
+    for (uint32_t w = 0; w * 64 < a->regions.chunks; w++) {
+        atomic_store_explicit(&a->bitmap[w], 0, memory_order_relaxed);
+    }
+    uint32_t covered = 0; /* chunks below it belong to a run that was seen */
+    for (uint32_t i = 0; i < a->regions.chunks; i++) {
+        struct ili_chunk *c = &a->chunks[i];
+        uint8_t state = load8(&c->state);
+        if (state == RUN_HEAD) {
+            uint32_t length = load32(&c->free);
+            covered = length <= a->regions.chunks - i ? i + length : a->regions.chunks;
+        } else if (state == PIECES) {
+            uint32_t now_free = count_free(a, i);
+            store32(&c->free, now_free);
+            if (now_free == pieces_of(load8(&c->class) % ILI_PIECE_CLASSES)) {
+                free_chunk(a, i);
+            } else if (now_free) {
+                list_push(a, i);
+                add_piece_bytes(a, (int64_t)now_free *
+                                       class_bytes[load8(&c->class) % ILI_PIECE_CLASSES]);
+            }
+        } else if (state != RUN_BODY || i >= covered) {
+            free_chunk(a, i);
+        }
+    }
+}
+
+void ili_alloc_repair(struct ili_member *member) {
+    struct ili_arena *a = &member->arena;
+    struct ili_guard *guard = &a->header->alloc;
+    if (atomic_load_explicit(&guard->intent[0], memory_order_acquire) != 0) {
+        /* A block that was being taken is not used yet, one being freed not any more. */
+        ili_off at = atomic_load_explicit(&guard->intent[1], memory_order_relaxed);
+        uint64_t owner = atomic_load_explicit(&guard->intent[2], memory_order_relaxed);
+        struct ili_agent *agent = ili_agent_at(a, (uint32_t)(owner >> 8));
+        unsigned place = (unsigned)(owner & 0xff) % ILI_AGENT_PENDING;
+        give(a, at);
+        if (agent) atomic_store_explicit(&agent->pending[place], 0, memory_order_relaxed);
+    }
+    rebuild(a);
+    ili_guard_done(guard);
+}
+
+il_status ili_alloc_check(const struct ili_member *member) {
+    const struct ili_arena *a = &member->arena;
+    uint32_t free_chunks = 0, covered = 0;
+    uint64_t piece_bytes = 0;
+    uint32_t partial[ILI_PIECE_CLASSES] = {0};
+    for (uint32_t i = 0; i < a->regions.chunks; i++) {
+        const struct ili_chunk *c = &a->chunks[i];
+        uint8_t state = load8(&c->state);
+        uint64_t word = atomic_load_explicit(&a->bitmap[i / 64], memory_order_relaxed);
+        if ((word >> (i % 64) & 1) != (state == FREE)) return IL_ECORRUPT;
+        if (state == FREE) free_chunks++;
+        if (state == RUN_HEAD) covered = i + load32(&c->free);
+        if (state == RUN_BODY && i >= covered) return IL_ECORRUPT;
+        if (state == PIECES) {
+            uint32_t now_free = count_free(a, i);
+            unsigned class = load8(&c->class);
+            if (now_free != load32(&c->free) || now_free == pieces_of(class)) return IL_ECORRUPT;
+            piece_bytes += (uint64_t)now_free * class_bytes[class];
+            if (now_free) partial[class]++;
+        }
+    }
+    if (free_chunks != load32(&a->header->free_chunks)) return IL_ECORRUPT;
+    if (piece_bytes != atomic_load_explicit(&a->header->free_piece_bytes, memory_order_relaxed)) {
+        return IL_ECORRUPT;
+    }
+    for (unsigned class = 0; class < ILI_PIECE_CLASSES; class ++) {
+        uint32_t number = load32(&a->header->partial[class]), length = 0;
+        while (number && number <= a->regions.chunks && length <= partial[class]) {
+            length++;
+            number = load32(&a->chunks[number - 1].next);
+        }
+        if (length != partial[class]) return IL_ECORRUPT;
+    }
+    return IL_OK;
+}

@@ -1,0 +1,54 @@
+/*
+ * alloc.h - blocks of the arena: from 64 bytes to many chunks.
+ *
+ * Small blocks are pieces of a chunk of one size class; larger ones are runs of whole chunks. What is
+ * taken is known by one bit of a piece chunk's map, or by the chunk table's state of a run's head;
+ * every list and count beside that is rebuilt by repair.
+ *
+ * A block always has an owner that a death can find: from the moment it is taken it stands in
+ * pending[] of the agent that took it, until that agent has published it (ili_alloc_published) -
+ * and before a block is unlinked from where it was published, it is put there again
+ * (ili_alloc_adopt). What a dead agent leaves in pending[] is freed.
+ */
+#ifndef ILI_ARENA_ALLOC_H
+#define ILI_ARENA_ALLOC_H
+
+#include "arena/agent.h"
+
+/* Takes a block of at least BYTES, aligned to 64, contents undefined, into pending[PLACE] of SELF.
+ * IL_ENOMEM, IL_EBUSY, or why the member may not act. */
+il_status ili_alloc(struct ili_member *member, struct ili_agent *self, unsigned place,
+                    uint64_t bytes, ili_off *out);
+
+/* Frees the block in pending[PLACE], if there is one. On failure (IL_EBUSY …) it stays there. */
+il_status ili_alloc_free(struct ili_member *member, struct ili_agent *self, unsigned place);
+
+/* As ili_alloc_free(), for what the dead agent OWNER left in its pending[PLACE]. */
+il_status ili_alloc_free_of(struct ili_member *member, struct ili_agent *self,
+                            struct ili_agent *owner, unsigned place);
+
+/* The block in pending[PLACE] is now referred to from elsewhere. */
+static inline void ili_alloc_published(struct ili_agent *self, unsigned place) {
+    atomic_store_explicit(&self->pending[place], 0, memory_order_release);
+}
+
+/* SELF is about to unlink BLOCK, and to free it by ili_alloc_free(). */
+static inline void ili_alloc_adopt(struct ili_agent *self, unsigned place, ili_off block) {
+    atomic_store_explicit(&self->pending[place], block, memory_order_release);
+}
+
+/* How many bytes a block of BYTES really takes. */
+uint64_t ili_alloc_size(uint64_t bytes);
+
+/* Bytes that can still be handed out, in whole chunks and in pieces. A glance. */
+uint64_t ili_alloc_available(const struct ili_member *member);
+
+/* Under the allocator's guard, taken over from a dead holder: finishes or undoes what it was doing
+ * and rebuilds what can be derived. */
+void ili_alloc_repair(struct ili_member *member);
+
+/* Under the allocator's guard: IL_ECORRUPT if lists and counts do not match the maps. For tests and
+ * debug builds. */
+il_status ili_alloc_check(const struct ili_member *member);
+
+#endif

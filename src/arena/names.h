@@ -1,0 +1,99 @@
+/*
+ * names.h - the name table: from (kind, name) to an object, and how long an object lives.
+ *
+ * A hash table whose buckets are committed in segments as names come, chains of objects by rising
+ * offset. 64 stripes of buckets, each under a guard that also protects the reference counts of the
+ * objects in it, so a count and the open-table entry that accounts for it change together even if
+ * the process dies between the two.
+ *
+ * An object lives as long as its name or an open handle refers to it. Deleting removes the name: who
+ * has it open gets IL_EDELETED from then on. An anonymous object has no name to begin with.
+ */
+#ifndef ILI_ARENA_NAMES_H
+#define ILI_ARENA_NAMES_H
+
+#include "arena/agent.h"
+
+enum ili_kind_number {
+    ILI_KIND_LOCK = 1,
+    ILI_KIND_QUEUE,
+    ILI_KINDS_END,
+};
+
+/* What the name table and repair must know of a kind of object. Each has one row in
+ * session/kinds.c. */
+struct ili_kind {
+    uint32_t number;
+    uint32_t bytes; /* of the struct, which begins with a struct ili_object */
+    /* Fills in a zeroed object nobody sees yet. OPTIONS NULL: defaults. */
+    void (*init)(struct ili_member *member, void *object, const void *options);
+    /* Whether the object was made with OPTIONS. */
+    bool (*same)(const void *object, const void *options);
+    /* The name is being removed: every later call and every waiter gets IL_EDELETED. May be called
+     * again after a death. IL_EBUSY: nothing was changed. */
+    il_status (*end)(struct ili_member *member, struct ili_agent *self, void *object);
+    /* Frees what hangs on the object; nobody refers to it any more. May use pending[0] and
+     * pending[2]. DEAD (or NULL): the agent that died disposing of it; a block in its pending[] that
+     * still hangs on the object is forgotten there, or it would be freed twice. */
+    il_status (*dispose)(struct ili_member *member, struct ili_agent *self, void *object,
+                         struct ili_agent *dead);
+    /* A process of SLOT died that had the object open: withdraws its waits and voids its grants. */
+    il_status (*recover)(struct ili_member *member, struct ili_agent *self, void *object,
+                         uint32_t slot);
+};
+
+/* The kind's row; NULL if there is none. Set once by the session layer, before any other call. */
+extern const struct ili_kind *(*ili_kind_of)(uint32_t number);
+
+#define ILI_OPEN_EXISTING 1u /* IL_ENOTFOUND rather than make it */
+
+/* Opens the object (KIND, NAME), making it if need be; NAME_BYTES 0 makes an anonymous one. Counts
+ * one reference, written to *ENTRY together with it; ENTRY is a place in the open table of the
+ * member's slot, or NULL for the server's own short use. OPTIONS NULL: whatever it is, or defaults.
+ * *CREATED may be NULL. The name has been checked.
+ * IL_ECONFLICT, IL_ENOTFOUND, IL_ENOMEM, IL_EBUSY, or why the member may not act. */
+il_status ili_names_open(struct ili_member *member, struct ili_agent *self,
+                         const struct ili_kind *kind, const char *name, size_t name_bytes,
+                         const void *options, uint32_t flags, _Atomic ili_off *entry, ili_off *out,
+                         bool *created);
+
+/* A forked child opens what the entry FROM of its parent names, into *ENTRY. The parent may close it
+ * at the same time: then IL_ENOTFOUND. */
+il_status ili_names_inherit(struct ili_member *member, struct ili_agent *self,
+                            const _Atomic ili_off *from, _Atomic ili_off *entry);
+
+/* Gives the reference back, clearing *ENTRY (NULL: none) together with it. */
+il_status ili_names_close(struct ili_member *member, struct ili_agent *self, ili_off object,
+                          _Atomic ili_off *entry);
+
+/* Removes the name. IL_ENOTFOUND, IL_EBUSY. */
+il_status ili_names_delete(struct ili_member *member, struct ili_agent *self,
+                           const struct ili_kind *kind, const char *name, size_t name_bytes);
+
+/* Where a listing stands. Zero to begin; `finished` says that there is no more. */
+struct ili_names_cursor {
+    uint32_t bucket;
+    uint32_t finished;
+    ili_off after; /* objects of the bucket up to here were seen */
+};
+
+/* Calls VISIT for up to LIMIT objects of KIND, each that exists throughout exactly once over all
+ * pages. VISIT runs under a guard: it copies what it needs and calls nothing here. Looks at 16,384
+ * buckets at most, so a page may be short, or empty, before the end. */
+il_status ili_names_page(struct ili_member *member, struct ili_agent *self, uint32_t kind,
+                         struct ili_names_cursor *cursor, size_t limit,
+                         void (*visit)(const struct ili_object *object, const char *name,
+                                       size_t name_bytes, void *context),
+                         void *context);
+
+/* How many names exist. A glance. */
+uint64_t ili_names_count(const struct ili_member *member);
+
+/* The object at an offset that may come from the arena: NULL unless it is one of KIND there. */
+void *ili_object_at(const struct ili_arena *arena, ili_off at, uint32_t kind);
+
+/* A stripe's guard, taken over from dead agent DEAD: finishes or undoes what it was doing. */
+void ili_names_repair(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard,
+                      struct ili_agent *dead);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * clock.h - the monotonic clock, deadlines, and what tests put in their place.
+ *
+ * All waiting in Interlock is against CLOCK_MONOTONIC: a step of the wall clock neither prolongs
+ * nor ends a wait or a lease.
+ */
+#ifndef ILI_BASE_CLOCK_H
+#define ILI_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* A deadline: nanoseconds of the monotonic clock. */
+#define ILI_NEVER INT64_MAX
+
+/* Replaced by tests only, before other threads run. */
+extern int64_t (*ili_clock_now)(void);
+
+static inline int64_t ili_now_ns(void) { return ili_clock_now(); }
+
+/* Wall-clock seconds since 1970; only for epochs and for showing times to people. */
+int64_t ili_wall_seconds(void);
+
+/* TIMEOUT_NS from now, saturating; negative (IL_FOREVER) is ILI_NEVER. */
+int64_t ili_deadline_in(int64_t timeout_ns);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * status.h - the one table of result codes.
+ *
+ * From it come the names and sentences of the C ABI, the `code` and status of an HTTP problem, and
+ * the exceptions of the bindings. api/interlock.h writes the numbers out again, since an FFI
+ * generator must not have to evaluate this macro; tests/unit/base/test_status.c proves them equal.
+ *
+ * X(constant, number, HTTP code, HTTP status, sentence)
+ */
+#ifndef ILI_BASE_STATUS_H
+#define ILI_BASE_STATUS_H
+
+#include <stdint.h>
+
+#include <interlock.h>
+
+#define ILI_STATUS_TABLE(X)                                                                        \
+    X(IL_OK, 0, "ok", 200, "success")                                                              \
+    X(IL_EINVAL, -1, "invalid_argument", 400, "an argument is not what the call expects")          \
+    X(IL_ENOMEM, -2, "out_of_memory", 507, "the arena has no memory left for this")                \
+    X(IL_ETIMEOUT, -3, "timeout", 409, "the wait ended without success")                           \
+    X(IL_EBUSY, -4, "busy", 503, "the object is being changed by a process that does not move")    \
+    X(IL_EINTR, -5, "interrupted", 503, "the wait was interrupted")                                \
+    X(IL_ENOTHELD, -6, "not_held", 409, "the caller does not hold it")                             \
+    X(IL_ESTALE, -7, "stale_token", 409, "the token is not that of the newest grant")              \
+    X(IL_EOWNERDEAD, -8, "owner_died", 200, "granted; the owner before died holding it")           \
+    X(IL_ELEASE, -9, "lease_lost", 409, "the grant's lease ran out")                               \
+    X(IL_ECONFLICT, -10, "conflict", 409, "it exists with other options")                          \
+    X(IL_ENOTFOUND, -11, "not_found", 404, "there is no such object")                              \
+    X(IL_EDELETED, -12, "deleted", 410, "the object was deleted")                                  \
+    X(IL_ECLOSED, -13, "closed", 409, "it is closed")                                              \
+    X(IL_ETOOBIG, -14, "too_large", 413, "it is longer than allowed, or than the buffer")          \
+    X(IL_ELIMIT, -15, "limit_reached", 503, "a fixed limit of the domain is reached")              \
+    X(IL_EGONE, -16, "gone", 503, "the server went away; open the domain anew")                    \
+    X(IL_EFORKED, -17, "forked", 500, "inherited through fork(); open the domain anew")            \
+    X(IL_EUNSUPPORTED, -18, "unsupported", 501, "this domain cannot do that")                      \
+    X(IL_ECORRUPT, -19, "corrupt", 500, "the arena does not make sense here")                      \
+    X(IL_EACCESS, -20, "forbidden", 403, "the server refuses this user, host or origin")           \
+    X(IL_ECONNECT, -21, "unreachable", 502, "no server answers at that address")                   \
+    X(IL_EPROTOCOL, -22, "protocol", 502, "the other side speaks another version")                 \
+    X(IL_ESYSTEM, -23, "system", 500, "a system call failed")                                      \
+    X(IL_EROUTE, -24, "no_such_route", 404, "there is no such route")                              \
+    X(IL_EMETHOD, -25, "method_not_allowed", 405, "the route does not take this method")           \
+    X(IL_EMEDIATYPE, -26, "unsupported_media_type", 415, "the body must be application/json")      \
+    X(IL_EIDEMPOTENCY, -27, "idempotency_mismatch", 422, "the key was used with another request")  \
+    X(IL_EINPROGRESS, -28, "idempotency_running", 409, "the request of that key still runs")       \
+    X(IL_ESHUTDOWN, -29, "shutting_down", 503, "the server is stopping")
+
+struct ili_status_info {
+    il_status status;
+    const char *name;     /* "IL_ETIMEOUT" */
+    const char *code;     /* "timeout" */
+    uint16_t http_status; /* 409 */
+    const char *text;
+};
+
+/* The row of STATUS; NULL for a number that is not in the table. Borrowed for ever. */
+const struct ili_status_info *ili_status_info(il_status status);
+
+/* The row whose HTTP code is CODE; NULL if none. */
+const struct ili_status_info *ili_status_by_code(const char *code);
+
+#endif

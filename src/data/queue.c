@@ -1,0 +1,513 @@
+/*
+ * queue.c - see queue.h; where messages lie: queue_store.c. This file is about waiting.
+ *
+ * Getters stand in `getters`, under the tail's guard: a producer, which holds it when it publishes,
+ * sees exactly who waits. Putters stand in `putters`, under the head's guard: a consumer sees them
+ * when it makes room. Who is about to wait takes the other side's guard, looks once more, and only
+ * then enters the list; so no wake-up is lost, and no fence is needed.
+ * A waiter that is told to try is out of its list; if it was too late it enters again at the front.
+ * Lock order: tail, then head, then the allocator.
+ */
+#include "data/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena/alloc.h"
+#include "base/clock.h"
+#include "base/point.h"
+#include "data/queue_store.h"
+
+#define SPINS 400
+
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+uint32_t ili_queue_state(const struct ili_queue *queue) {
+    return atomic_load_explicit(&queue->state, memory_order_acquire);
+}
+
+static uint64_t taken(const struct ili_queue *q) {
+    return atomic_load_explicit(&q->get_count, memory_order_acquire) -
+           atomic_load_explicit(&q->returned_count, memory_order_relaxed);
+}
+
+uint64_t ili_queue_size(const struct ili_queue *queue) {
+    uint64_t gone = taken(queue);
+    uint64_t put = atomic_load_explicit(&queue->put_count, memory_order_acquire);
+    return put > gone ? put - gone : 0; /* read one after the other: never below none */
+}
+
+/* How many more messages fit. Under the tail's guard. */
+static uint64_t room_left(struct ili_queue *q) {
+    if (q->maxsize == 0) return UINT64_MAX;
+    uint64_t put = atomic_load_explicit(&q->put_count, memory_order_relaxed);
+    if (put - q->taken_seen >= q->maxsize) q->taken_seen = taken(q);
+    uint64_t size = put - q->taken_seen;
+    return size < q->maxsize ? q->maxsize - size : 0;
+}
+
+static il_status state_error(const struct ili_queue *q, bool empty_handed) {
+    uint32_t state = ili_queue_state(q);
+    if (state == ILI_QUEUE_DELETED) return IL_EDELETED;
+    return state == ILI_QUEUE_SHUT && empty_handed ? IL_ECLOSED : IL_OK;
+}
+
+/* Tells up to COUNT waiters of LIST to try. Under the list's guard. The last one's wake-up is left
+ * for ili_agent_wake_now(). */
+static void tell(struct ili_member *m, struct ili_agent *self, struct ili_waitq *list,
+                 uint64_t count) {
+    /* no list is longer, unless it is corrupt and leads in a circle */
+    if (count > m->arena.regions.agents) count = m->arena.regions.agents;
+    while (count-- > 0) {
+        struct ili_agent *waiter = ili_waitq_first(m, list);
+        if (!waiter) return;
+        ili_agent_wake_now(m, self);
+        ili_agent_wake_later(m, self, waiter);
+        ili_waitq_remove(m, list, waiter);
+        ILI_POINT("queue.tell.removed");
+        ili_agent_set_state(waiter, ILI_PARK_NOTIFIED);
+        ILI_POINT("queue.tell.told");
+    }
+}
+
+/* ---- the kind ----------------------------------------------------------------------------------- */
+
+static void init(struct ili_member *member, void *object, const void *options) {
+    struct ili_queue *queue = object;
+    const il_queue_options *o = options;
+    queue->maxsize = o ? o->maxsize : 0;
+    queue->max_bytes = (uint64_t)member->arena.regions.chunks * ILI_CHUNK_BYTES / 2;
+    queue->tail_guard.kind = ILI_GUARD_QUEUE_TAIL;
+    queue->head_guard.kind = ILI_GUARD_QUEUE_HEAD;
+}
+
+static bool same(const void *object, const void *options) {
+    return ((const struct ili_queue *)object)->maxsize ==
+           ((const il_queue_options *)options)->maxsize;
+}
+
+static il_status set_state(struct ili_member *m, struct ili_agent *self, struct ili_queue *q,
+                           uint32_t state) {
+    il_status status = ili_guard_lock(m, self, &q->tail_guard);
+    if (status != IL_OK) return status;
+    status = ili_guard_lock(m, self, &q->head_guard);
+    if (status == IL_OK) {
+        if (ili_queue_state(q) < state) {
+            atomic_store_explicit(&q->state, state, memory_order_release);
+        }
+        ILI_POINT("queue.state.set");
+        tell(m, self, &q->getters, UINT64_MAX);
+        tell(m, self, &q->putters, UINT64_MAX);
+        ili_guard_unlock(m, self, &q->head_guard);
+    }
+    ili_guard_unlock(m, self, &q->tail_guard);
+    ili_agent_wake_now(m, self);
+    return status;
+}
+
+il_status ili_queue_shut(struct ili_member *member, struct ili_queue *queue) {
+    struct ili_agent *self;
+    il_status status = ili_agent_current(member, &self);
+    if (status != IL_OK) return status;
+    status = state_error(queue, false);
+    return status == IL_OK ? set_state(member, self, queue, ILI_QUEUE_SHUT) : status;
+}
+
+static il_status end(struct ili_member *member, struct ili_agent *self, void *object) {
+    return set_state(member, self, object, ILI_QUEUE_DELETED);
+}
+
+static il_status dispose(struct ili_member *member, struct ili_agent *self, void *object,
+                         struct ili_agent *dead) {
+    return ili_store_dispose(member, self, object, dead);
+}
+
+/* ---- put ---------------------------------------------------------------------------------------- */
+
+/* Copies a large message into a block in pending[0]. */
+static il_status prepare_block(struct ili_member *m, struct ili_agent *self,
+                               const struct ili_queue *q, const struct ili_payload *message) {
+    ili_off block;
+    uint64_t used = atomic_load_explicit(&q->used_bytes, memory_order_relaxed);
+    if (used + ili_alloc_size(message->bytes) > q->max_bytes) return IL_ENOMEM;
+    il_status status = ili_alloc(m, self, 0, message->bytes, &block);
+    if (status != IL_OK) return status;
+    memcpy(ili_at(&m->arena, block, message->bytes), message->data, message->bytes);
+    return IL_OK;
+}
+
+/* Under the tail's guard: puts what fits; a large message only as the first, prepared. */
+static il_status put_some(struct ili_member *m, struct ili_agent *self, struct ili_queue *q,
+                          const struct ili_payload *messages, size_t count, size_t *done) {
+    il_status status = state_error(q, true);
+    uint64_t room = status == IL_OK ? room_left(q) : 0;
+    size_t i = 0;
+    if (status == IL_OK && room == 0) status = IL_ETIMEOUT;
+    while (status == IL_OK && i < count && i < room) {
+        const struct ili_payload *message = &messages[i];
+        bool large = message->bytes > ILI_QUEUE_INLINE_BYTES;
+        if (large && i > 0) break;
+        status = ili_store_reserve(m, self, q, large ? 8 : message->bytes);
+        if (status != IL_OK) break;
+        if (large) {
+            ili_store_append_block(m, self, q, message);
+        } else {
+            ili_store_append(m, q, message);
+        }
+        i++;
+        if (large) break;
+    }
+    *done = i;
+    return i > 0 ? IL_OK : status;
+}
+
+il_status ili_queue_try_put(struct ili_member *member, struct ili_queue *queue,
+                            const struct ili_payload *messages, size_t count, size_t *done) {
+    struct ili_agent *self;
+    size_t put = 0;
+    il_status status = ili_agent_current(member, &self);
+    if (status != IL_OK) return status;
+    *done = 0;
+    if (count == 0) return state_error(queue, true);
+    if (messages[0].bytes > IL_MESSAGE_MAX_BYTES) return IL_ETOOBIG;
+    bool large = messages[0].bytes > ILI_QUEUE_INLINE_BYTES;
+    if (large && (status = prepare_block(member, self, queue, messages)) != IL_OK) return status;
+    status = ili_guard_lock(member, self, &queue->tail_guard);
+    if (status == IL_OK) {
+        status = put_some(member, self, queue, messages, count, &put);
+        if (ili_waitq_count(&queue->getters)) tell(member, self, &queue->getters, put);
+        ili_guard_unlock(member, self, &queue->tail_guard);
+        ili_agent_wake_now(member, self);
+    }
+    if (large && put == 0) (void)ili_alloc_free(member, self, 0);
+    *done = put;
+    return status;
+}
+
+/* ---- get ---------------------------------------------------------------------------------------- */
+
+/* Finds room for RECORD in *MESSAGE, which may go on behind PREVIOUS. */
+static il_status find_room(struct ili_taken *message, const struct ili_taken *previous,
+                           const struct ili_record *record) {
+    message->bytes = record->bytes;
+    message->type = record->type;
+    message->sequence = record->sequence;
+    if (message->data == NULL && previous) {
+        message->data = (char *)previous->data + previous->bytes;
+        message->room = previous->room - previous->bytes;
+    } else if (message->data == NULL) {
+        message->data = malloc(record->bytes + 1);
+        if (!message->data) return IL_ENOMEM;
+        message->room = record->bytes;
+    }
+    return record->bytes <= message->room ? IL_OK : IL_ETOOBIG;
+}
+
+/* Under the head's guard: takes what is there. A message in a block only as the first: it is then in
+ * pending[0], *LARGE is set, and it has not been copied yet. */
+static il_status take_some(struct ili_member *m, struct ili_agent *self, struct ili_queue *q,
+                           struct ili_taken *messages, size_t count, size_t *done,
+                           struct ili_record *large) {
+    size_t i = 0;
+    il_status status = IL_OK;
+    uint32_t state = ili_queue_state(q);
+    if (state == ILI_QUEUE_DELETED) return IL_EDELETED;
+    for (; i < count; i++) {
+        struct ili_record record;
+        if (!ili_store_first(m, self, q, &record, &status)) {
+            if (status == IL_OK) status = state == ILI_QUEUE_SHUT ? IL_ECLOSED : IL_ETIMEOUT;
+            break;
+        }
+        if (record.block && i > 0) break;
+        status = find_room(&messages[i], i > 0 ? &messages[i - 1] : NULL, &record);
+        if (status != IL_OK) break;
+        if (!record.block && record.bytes) memcpy(messages[i].data, record.data, record.bytes);
+        ili_store_take(m, self, q, &record);
+        if (record.block) {
+            *large = record;
+            i++;
+            break;
+        }
+    }
+    *done = i;
+    return i > 0 ? IL_OK : status;
+}
+
+il_status ili_queue_try_get(struct ili_member *member, struct ili_queue *queue,
+                            struct ili_taken *messages, size_t count, size_t *done) {
+    struct ili_agent *self;
+    struct ili_record large = {0};
+    size_t got = 0;
+    il_status status = ili_agent_current(member, &self);
+    if (status != IL_OK) return status;
+    *done = 0;
+    status = ili_guard_lock(member, self, &queue->head_guard);
+    if (status != IL_OK) return status;
+    status = take_some(member, self, queue, messages, count, &got, &large);
+    if (ili_waitq_count(&queue->putters)) tell(member, self, &queue->putters, got);
+    ili_guard_unlock(member, self, &queue->head_guard);
+    ili_agent_wake_now(member, self);
+    if (large.block) {
+        memcpy(messages[0].data, large.data, large.bytes);
+        (void)ili_alloc_free(member, self, 0);
+    }
+    *done = got;
+    return status;
+}
+
+il_status ili_queue_peek(struct ili_member *member, struct ili_queue *queue,
+                         struct ili_taken *message) {
+    struct ili_agent *self;
+    struct ili_record record;
+    il_status status = ili_agent_current(member, &self);
+    if (status != IL_OK) return status;
+    status = ili_guard_lock(member, self, &queue->head_guard);
+    if (status != IL_OK) return status;
+    status = state_error(queue, false);
+    if (status == IL_OK) {
+        if (ili_store_first(member, self, queue, &record, &status)) {
+            status = find_room(message, NULL, &record);
+            if (status == IL_OK && record.bytes) memcpy(message->data, record.data, record.bytes);
+        } else if (status == IL_OK) {
+            status = ili_queue_state(queue) == ILI_QUEUE_SHUT ? IL_ECLOSED : IL_ETIMEOUT;
+        }
+    }
+    ili_guard_unlock(member, self, &queue->head_guard);
+    return status;
+}
+
+il_status ili_queue_give_back(struct ili_member *member, struct ili_queue *queue,
+                              const struct ili_payload *message, uint64_t sequence) {
+    struct ili_agent *self;
+    il_status status = ili_agent_current(member, &self);
+    if (status != IL_OK) return status;
+    status = ili_store_prepare_returned(member, self, message, sequence);
+    if (status != IL_OK) return status;
+    status = ili_guard_lock(member, self, &queue->head_guard);
+    if (status != IL_OK) {
+        (void)ili_alloc_free(member, self, 0);
+        return status;
+    }
+    ili_store_give_back(member, self, queue);
+    ili_guard_unlock(member, self, &queue->head_guard);
+    status = ili_guard_lock(member, self, &queue->tail_guard);
+    if (status != IL_OK)
+        return IL_OK; /* it is back; a getter that sleeps is told by the next put */
+    tell(member, self, &queue->getters, 1);
+    ili_guard_unlock(member, self, &queue->tail_guard);
+    ili_agent_wake_now(member, self);
+    return IL_OK;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------ */
+
+static void enter(struct ili_member *m, struct ili_waitq *list, struct ili_agent *waiter,
+                  const struct ili_queue *q, unsigned which) {
+    bool front =
+        (atomic_load_explicit(&waiter->flags, memory_order_relaxed) & ILI_AGENT_DIRECTED) != 0;
+    atomic_store_explicit(&waiter->since_ns, ili_now_ns(), memory_order_relaxed);
+    ili_waitq_add(m, list, waiter, ili_off_of(&m->arena, q), which, front);
+}
+
+static bool worth_trying(struct ili_queue *q, bool putter) {
+    if (ili_queue_state(q) != ILI_QUEUE_OPEN) return true;
+    return putter ? room_left(q) > 0 : ili_queue_size(q) > 0;
+}
+
+static il_status enqueue(struct ili_member *m, struct ili_agent *self, struct ili_queue *q,
+                         struct ili_agent *waiter, bool putter) {
+    il_status status = ili_guard_lock(m, self, &q->tail_guard);
+    if (status != IL_OK) return status;
+    if (!putter) {
+        if (!worth_trying(q, false)) {
+            enter(m, &q->getters, waiter, q, ILI_QUEUE_GETTERS);
+            status = IL_ETIMEOUT;
+        }
+    } else if ((status = ili_guard_lock(m, self, &q->head_guard)) == IL_OK) {
+        /* both: room_left() belongs to the tail, the list to the head */
+        if (!worth_trying(q, true)) {
+            enter(m, &q->putters, waiter, q, ILI_QUEUE_PUTTERS);
+            status = IL_ETIMEOUT;
+        }
+        ili_guard_unlock(m, self, &q->head_guard);
+    }
+    ili_guard_unlock(m, self, &q->tail_guard);
+    return status;
+}
+
+il_status ili_queue_enqueue(struct ili_member *member, struct ili_queue *queue,
+                            struct ili_agent *waiter, bool putter) {
+    struct ili_agent *self;
+    il_status status = ili_agent_current(member, &self);
+    return status == IL_OK ? enqueue(member, self, queue, waiter, putter) : status;
+}
+
+bool ili_queue_settled(struct ili_agent *waiter) {
+    if (ili_agent_state(waiter) != ILI_PARK_NOTIFIED) return false;
+    atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
+    atomic_fetch_or_explicit(&waiter->flags, ILI_AGENT_DIRECTED, memory_order_relaxed);
+    ili_agent_set_state(waiter, ILI_PARK_IDLE);
+    return true;
+}
+
+il_status ili_queue_withdraw(struct ili_member *member, struct ili_queue *queue,
+                             struct ili_agent *waiter, bool putter) {
+    struct ili_agent *self;
+    struct ili_guard *guard = putter ? &queue->head_guard : &queue->tail_guard;
+    struct ili_waitq *list = putter ? &queue->putters : &queue->getters;
+    il_status status = ili_agent_current(member, &self);
+    if (status != IL_OK) return status;
+    status = ili_guard_lock(member, self, guard);
+    if (status != IL_OK) return status;
+    uint32_t state = ili_agent_state(waiter);
+    if (state == ILI_PARK_WAITING) ili_waitq_remove(member, list, waiter);
+    if (state == ILI_PARK_NOTIFIED) tell(member, self, list, 1); /* the turn passes on */
+    atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
+    atomic_fetch_and_explicit(&waiter->flags, ~ILI_AGENT_DIRECTED, memory_order_relaxed);
+    ili_agent_set_state(waiter, ILI_PARK_IDLE);
+    ili_guard_unlock(member, self, guard);
+    ili_agent_wake_now(member, self);
+    return IL_OK;
+}
+
+/* Waits until it is worth trying again. */
+static il_status wait_turn(struct ili_member *m, struct ili_queue *q, bool putter,
+                           int64_t deadline_ns) {
+    struct ili_agent *self;
+    for (int i = 0; i < SPINS; i++) {
+        if (ili_queue_state(q) != ILI_QUEUE_OPEN) return IL_OK;
+        uint64_t size = ili_queue_size(q);
+        if (putter ? size < q->maxsize : size > 0) return IL_OK;
+        relax();
+    }
+    il_status status = ili_agent_current(m, &self);
+    if (status != IL_OK) return status;
+    status = enqueue(m, self, q, self, putter);
+    if (status != IL_ETIMEOUT) return status;
+    status = ili_agent_sleep(m, self, ILI_PARK_WAITING, deadline_ns);
+    if (ili_queue_settled(self)) { /* told in time, whatever ended the sleep */
+        if (status == IL_EINTR) ili_thread_keep_interrupt(ili_thread_current());
+        return IL_OK;
+    }
+    if (status == IL_ETIMEOUT || status == IL_EINTR) {
+        il_status withdrawn = ili_queue_withdraw(m, q, self, putter);
+        if (withdrawn != IL_OK) status = withdrawn;
+    }
+    return status;
+}
+
+static void forget_turn(struct ili_member *m) {
+    struct ili_agent *self;
+    if (ili_agent_current(m, &self) != IL_OK) return;
+    atomic_fetch_and_explicit(&self->flags, ~ILI_AGENT_DIRECTED, memory_order_relaxed);
+}
+
+il_status ili_queue_put(struct ili_member *member, struct ili_queue *queue,
+                        const struct ili_payload *messages, size_t count, size_t *done,
+                        int64_t deadline_ns) {
+    size_t put = 0, more = 0;
+    bool waited = false;
+    il_status status;
+    *done = 0;
+    for (;;) {
+        status = ili_queue_try_put(member, queue, messages + put, count - put, &more);
+        put += more;
+        *done = put;
+        if (status == IL_OK && put == count) break;
+        if (status == IL_OK) continue;
+        if (status != IL_ETIMEOUT || deadline_ns == 0) break;
+        status = wait_turn(member, queue, true, deadline_ns);
+        if (status != IL_OK) break;
+        waited = true;
+    }
+    if (waited) forget_turn(member);
+    return status;
+}
+
+il_status ili_queue_get(struct ili_member *member, struct ili_queue *queue,
+                        struct ili_taken *messages, size_t count, size_t *done,
+                        int64_t deadline_ns) {
+    bool waited = false;
+    il_status status;
+    for (;;) {
+        status = ili_queue_try_get(member, queue, messages, count, done);
+        if (status != IL_ETIMEOUT || deadline_ns == 0) break;
+        status = wait_turn(member, queue, false, deadline_ns);
+        if (status != IL_OK) break;
+        waited = true;
+    }
+    if (waited) forget_turn(member);
+    return status;
+}
+
+/* ---- repair ------------------------------------------------------------------------------------- */
+
+/* Under the tail's guard: whoever may go on is told so. */
+static void nudge_getters(struct ili_member *m, struct ili_agent *self, struct ili_queue *q) {
+    bool open = ili_queue_state(q) == ILI_QUEUE_OPEN;
+    tell(m, self, &q->getters, open ? ili_queue_size(q) : UINT64_MAX);
+    ili_agent_wake_now(m, self);
+}
+
+/* Under the head's guard. */
+static void nudge_putters(struct ili_member *m, struct ili_agent *self, struct ili_queue *q) {
+    uint64_t size = ili_queue_size(q), max = q->maxsize, room = UINT64_MAX;
+    if (ili_queue_state(q) == ILI_QUEUE_OPEN && max) room = size < max ? max - size : 0;
+    tell(m, self, &q->putters, room);
+    ili_agent_wake_now(m, self);
+}
+
+void ili_queue_repair_tail(struct ili_member *member, struct ili_agent *self,
+                           struct ili_queue *queue, struct ili_agent *dead) {
+    ili_store_repair_tail(member, queue, dead);
+    ili_waitq_repair(member, &queue->getters, ili_off_of(&member->arena, queue), ILI_QUEUE_GETTERS,
+                     UINT32_MAX);
+    nudge_getters(member, self, queue);
+}
+
+void ili_queue_repair_head(struct ili_member *member, struct ili_agent *self,
+                           struct ili_queue *queue, struct ili_agent *dead) {
+    ili_store_repair_head(member, queue, dead);
+    ili_waitq_repair(member, &queue->putters, ili_off_of(&member->arena, queue), ILI_QUEUE_PUTTERS,
+                     UINT32_MAX);
+    nudge_putters(member, self, queue);
+}
+
+static il_status recover(struct ili_member *member, struct ili_agent *self, void *object,
+                         uint32_t slot) {
+    struct ili_queue *queue = object;
+    ili_off at = ili_off_of(&member->arena, queue);
+    il_status status = ili_guard_lock(member, self, &queue->tail_guard);
+    if (status != IL_OK) return status;
+    ili_waitq_repair(member, &queue->getters, at, ILI_QUEUE_GETTERS, slot);
+    nudge_getters(member, self, queue);
+    ili_guard_unlock(member, self, &queue->tail_guard);
+    status = ili_guard_lock(member, self, &queue->head_guard);
+    if (status != IL_OK) return status;
+    ili_waitq_repair(member, &queue->putters, at, ILI_QUEUE_PUTTERS, slot);
+    nudge_putters(member, self, queue);
+    ili_guard_unlock(member, self, &queue->head_guard);
+    return IL_OK;
+}
+
+il_status ili_queue_check(const struct ili_member *member, const struct ili_queue *queue) {
+    if (!ili_waitq_sound(member, &queue->getters)) return IL_ECORRUPT;
+    if (!ili_waitq_sound(member, &queue->putters)) return IL_ECORRUPT;
+    return ili_store_check(member, queue);
+}
+
+const struct ili_kind ili_queue_kind = {
+    .number = ILI_KIND_QUEUE,
+    .bytes = sizeof(struct ili_queue),
+    .init = init,
+    .same = same,
+    .end = end,
+    .dispose = dispose,
+    .recover = recover,
+};

@@ -1,0 +1,67 @@
+/*
+ * queue_store.h - where a queue keeps its messages: segments of records, large messages beside them.
+ *
+ * Internal to data/. Everything is called under the guard that its name says: tail for putting, head
+ * for taking.
+ */
+#ifndef ILI_DATA_QUEUE_STORE_H
+#define ILI_DATA_QUEUE_STORE_H
+
+#include "data/queue.h"
+
+/* Messages up to this many bytes lie in a segment, longer ones in a block of their own. */
+#define ILI_QUEUE_INLINE_BYTES 8192u
+
+/* Tail. Makes sure that a record of ROOM bytes fits at the tail, by a new segment if need be.
+ * IL_ENOMEM, IL_EBUSY … */
+il_status ili_store_reserve(struct ili_member *member, struct ili_agent *self,
+                            struct ili_queue *queue, uint64_t room);
+
+/* Tail, after a reserve. Publishes a message that lies inline. */
+void ili_store_append(struct ili_member *member, struct ili_queue *queue,
+                      const struct ili_payload *message);
+
+/* Tail, after a reserve of 8 bytes. Publishes a message that was copied into the block in pending[0]. */
+void ili_store_append_block(struct ili_member *member, struct ili_agent *self,
+                            struct ili_queue *queue, const struct ili_payload *message);
+
+/* What lies at the head. */
+struct ili_record {
+    uint64_t bytes;
+    uint32_t type;
+    uint64_t sequence;
+    const void *data; /* in the arena */
+    ili_off block;    /* not 0: the block the message lies in */
+    bool returned;
+};
+
+/* Head. The oldest message; false: none. Moves over emptied segments. IL_ECORRUPT in *STATUS. */
+bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct ili_queue *queue,
+                     struct ili_record *record, il_status *status);
+
+/* Head. Takes RECORD, which ili_store_first() gave. A block of it is then in pending[0], for the
+ * caller to copy from and to free. */
+void ili_store_take(struct ili_member *member, struct ili_agent *self, struct ili_queue *queue,
+                    const struct ili_record *record);
+
+/* Head. Puts the block in pending[0], which ili_store_prepare_returned() filled, before all others. */
+void ili_store_give_back(struct ili_member *member, struct ili_agent *self,
+                         struct ili_queue *queue);
+
+/* No guard. A block for a message to be given back, in pending[0]. */
+il_status ili_store_prepare_returned(struct ili_member *member, struct ili_agent *self,
+                                     const struct ili_payload *message, uint64_t sequence);
+
+/* Nobody refers to the queue: frees everything. See ili_kind.dispose. */
+il_status ili_store_dispose(struct ili_member *member, struct ili_agent *self,
+                            struct ili_queue *queue, struct ili_agent *dead);
+
+/* Repair of what each guard protects. */
+void ili_store_repair_tail(struct ili_member *member, struct ili_queue *queue,
+                           struct ili_agent *dead);
+void ili_store_repair_head(struct ili_member *member, struct ili_queue *queue,
+                           struct ili_agent *dead);
+
+il_status ili_store_check(const struct ili_member *member, const struct ili_queue *queue);
+
+#endif

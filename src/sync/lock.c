@@ -1,0 +1,546 @@
+/*
+ * lock.c - see lock.h.
+ *
+ * word: owner (13 bits), WAITERS, WAKING, DIED, DELETED in the low half, the sequence of grants in
+ * the high half. Who changes what:
+ *   free -> owned           anybody, by compare-and-swap, sequence + 1, DIED cleared; not past
+ *                           waiters if the lock is fair
+ *   owned -> free           the owner; with WAITERS and without WAKING only under the guard (dispatch)
+ *   owned -> owned by head  under the guard (hand): sequence + 1
+ *   WAITERS, WAKING, DIED, DELETED   set and cleared under the guard, DIED cleared by a grant
+ *
+ * Invariants, whenever the guard is free (ili_lock_check):
+ * 1. WAITERS is set exactly if the queue is not empty.
+ * 2. WAKING is set only if the queue's first is NOTIFIED; nobody else is NOTIFIED.
+ * 3. If the lock is free and somebody waits, WAKING is set: someone is on the way to take it. (Not
+ *    so for an instant in a fair lock or for a waiter without a thread: those are handed the lock.)
+ *
+ * A NOTIFIED waiter stays in the queue, so that it keeps its turn when another thread was faster.
+ * WAKING lets the releases in between go by without the guard. A waiter that has waited for
+ * ILI_LOCK_PATIENCE_NS sets ILI_AGENT_HANDOFF instead of WAKING: the next release is then made by
+ * dispatch, which hands the lock to it.
+ *
+ * Intent of the guard: HAND, [1] the waiter, [2] the sequence of its grant. The hand-over happened
+ * exactly if the word's sequence has reached that number.
+ * Lock order: this guard is taken alone, or inside a stripe of names.
+ */
+#include "sync/lock.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/point.h"
+
+#define HAND 1u
+#define SPINS 100
+
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+static uint64_t load_word(const struct ili_lock *lock) {
+    return atomic_load_explicit(&lock->word, memory_order_relaxed);
+}
+
+static uint32_t sequence_of(uint64_t word) { return (uint32_t)(word >> 32); }
+
+/* acquire and release at once: a hand-over passes on what the last owner did */
+static bool change_word(struct ili_lock *lock, uint64_t *from, uint64_t to) {
+    return atomic_compare_exchange_strong_explicit(&lock->word, from, to, memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
+
+static void clear_bits(struct ili_lock *lock, uint64_t bits) {
+    atomic_fetch_and_explicit(&lock->word, ~bits, memory_order_relaxed);
+}
+
+static il_status granted_status(bool died) { return died ? IL_EOWNERDEAD : IL_OK; }
+
+static bool is_fair(const struct ili_lock *lock) { return (lock->flags & IL_LOCK_FAIR) != 0; }
+
+/* ---- the kind ------------------------------------------------------------------------------- */
+
+static void init(struct ili_member *member, void *object, const void *options) {
+    struct ili_lock *lock = object;
+    const il_lock_options *o = options;
+    uint64_t floor = atomic_load_explicit(&member->arena.header->token_floor, memory_order_relaxed);
+    lock->flags = o ? o->flags : 0;
+    lock->guard.kind = ILI_GUARD_LOCK;
+    atomic_init(&lock->last_token, floor);
+    atomic_init(&lock->word, floor << 32);
+}
+
+static bool same(const void *object, const void *options) {
+    return ((const struct ili_lock *)object)->flags == ((const il_lock_options *)options)->flags;
+}
+
+/* ---- under the guard ------------------------------------------------------------------------ */
+
+static bool wants_handing(const struct ili_lock *lock, const struct ili_agent *head) {
+    uint32_t flags = atomic_load_explicit(&head->flags, memory_order_relaxed);
+    if (is_fair(lock) || flags & (ILI_AGENT_BELL | ILI_AGENT_HANDOFF)) return true;
+    int64_t since = atomic_load_explicit(&head->since_ns, memory_order_relaxed);
+    return ili_agent_state(head) == ILI_PARK_WAITING && ili_now_ns() - since > ILI_LOCK_PATIENCE_NS;
+}
+
+/* The waiter owns the lock by the grant SEQUENCE: takes it out of the queue and tells it. */
+static void settle_hand(struct ili_member *m, struct ili_lock *lock, struct ili_agent *waiter,
+                        uint32_t sequence, bool died) {
+    ili_waitq_remove(m, &lock->waiters, waiter);
+    clear_bits(lock, ili_waitq_count(&lock->waiters) ? ILI_LOCK_WAKING
+                                                     : ILI_LOCK_WAKING | ILI_LOCK_WAITERS);
+    atomic_store_explicit(&waiter->token, ili_lock_granted(lock, sequence), memory_order_relaxed);
+    if (died) atomic_fetch_or_explicit(&waiter->flags, ILI_AGENT_DIED, memory_order_relaxed);
+    ILI_POINT("lock.hand.settled");
+    atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
+    ili_agent_set_state(waiter, ILI_PARK_GRANTED);
+}
+
+/* Grants the lock, whose word is WORD, to HEAD. False: the word changed. */
+static bool hand(struct ili_member *m, struct ili_lock *lock, struct ili_agent *head,
+                 uint64_t word) {
+    uint32_t slot = atomic_load_explicit(&head->owner, memory_order_relaxed);
+    uint64_t next =
+        ((word & ~(ILI_LOCK_OWNER | ILI_LOCK_DIED)) + ILI_LOCK_GRANT) | (slot & ILI_LOCK_OWNER);
+    bool died = (word & ILI_LOCK_DIED) != 0;
+    ili_guard_intend(&lock->guard, HAND | (uint64_t)died << 8, ili_agent_number(&m->arena, head),
+                     sequence_of(next));
+    ILI_POINT("lock.hand.intended");
+    bool done = change_word(lock, &word, next);
+    ILI_POINT("lock.hand.owned");
+    if (done) settle_hand(m, lock, head, sequence_of(next), died);
+    return done;
+}
+
+/* The lock is to become free, or is free, and FROM is its owner (0: none): gives it to the first
+ * waiter, or frees it and makes sure that the first waiter comes for it. MARK is set in the word
+ * meanwhile (DIED). Whom to wake is left in self->waking. */
+static void dispatch(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock,
+                     uint32_t from, uint64_t mark) {
+    for (;;) {
+        uint64_t word = load_word(lock);
+        if ((word & ILI_LOCK_OWNER) != from || word & ILI_LOCK_DELETED) break;
+        struct ili_agent *head = ili_waitq_first(m, &lock->waiters);
+        if (head && wants_handing(lock, head)) {
+            if (mark && !(word & mark)) {
+                atomic_fetch_or_explicit(&lock->word, mark, memory_order_relaxed);
+                continue;
+            }
+            ili_agent_wake_later(m, self, head);
+            if (hand(m, lock, head, word)) break;
+            continue;
+        }
+        uint64_t next = (word & ~(ILI_LOCK_OWNER | ILI_LOCK_WAITERS | ILI_LOCK_WAKING)) | mark;
+        if (head) next |= ILI_LOCK_WAITERS | ILI_LOCK_WAKING;
+        bool wake = head && ili_agent_state(head) != ILI_PARK_NOTIFIED;
+        if (wake) ili_agent_wake_later(m, self, head);
+        if (!change_word(lock, &word, next)) continue;
+        ILI_POINT("lock.dispatch.freed");
+        if (wake) ili_agent_set_state(head, ILI_PARK_NOTIFIED);
+        break;
+    }
+    ili_guard_done(&lock->guard);
+}
+
+static void unlock_and_wake(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock) {
+    ili_guard_unlock(m, self, &lock->guard);
+    ili_agent_wake_now(m, self);
+}
+
+/* Takes the free lock for slot OWNER, or marks that somebody waits. *WORD: as it was then. */
+static bool take_or_mark(struct ili_lock *lock, uint32_t owner, bool waiters_first,
+                         uint64_t *word) {
+    *word = load_word(lock);
+    for (;;) {
+        if (*word & ILI_LOCK_DELETED) return false;
+        if ((*word & ILI_LOCK_OWNER) == 0 && !waiters_first) {
+            uint64_t next = ((*word & ~ILI_LOCK_DIED) + ILI_LOCK_GRANT) | owner;
+            if (change_word(lock, word, next)) return true;
+        } else if (change_word(lock, word, *word | ILI_LOCK_WAITERS)) {
+            return false;
+        }
+    }
+}
+
+/* WAITER leaves the queue without a grant, or with one it took itself. */
+static void leave(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock,
+                  struct ili_agent *waiter) {
+    uint64_t bits = 0;
+    ili_waitq_remove(m, &lock->waiters, waiter);
+    if (ili_agent_state(waiter) == ILI_PARK_NOTIFIED) bits |= ILI_LOCK_WAKING;
+    if (ili_waitq_count(&lock->waiters) == 0) bits |= ILI_LOCK_WAITERS | ILI_LOCK_WAKING;
+    if (bits) clear_bits(lock, bits);
+    ILI_POINT("lock.leave.cleared");
+    ili_agent_set_state(waiter, ILI_PARK_IDLE);
+    atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
+    /* what it was notified of, or what it found free, is now the next one's */
+    if (ili_waitq_count(&lock->waiters) && !(load_word(lock) & ILI_LOCK_WAKING)) {
+        dispatch(m, self, lock, 0, 0);
+    }
+}
+
+/* What a waiter that is no longer in the queue was told; *TOKEN on a grant. */
+static il_status outcome(struct ili_agent *waiter, uint64_t *token) {
+    uint32_t state = ili_agent_state(waiter);
+    if (state == ILI_PARK_ENDED) {
+        ili_agent_set_state(waiter, ILI_PARK_IDLE);
+        return IL_EDELETED;
+    }
+    if (state != ILI_PARK_GRANTED) return IL_ETIMEOUT;
+    uint32_t flags = atomic_fetch_and_explicit(
+        &waiter->flags, ~(ILI_AGENT_DIED | ILI_AGENT_HANDOFF), memory_order_relaxed);
+    *token = atomic_load_explicit(&waiter->token, memory_order_relaxed);
+    ili_agent_set_state(waiter, ILI_PARK_IDLE);
+    return granted_status((flags & ILI_AGENT_DIED) != 0);
+}
+
+/* Takes the lock for OWNER or puts WAITER into the queue (IL_ETIMEOUT). */
+static il_status take_or_queue(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock,
+                               struct ili_agent *waiter, uint64_t *token) {
+    uint32_t owner = atomic_load_explicit(&waiter->owner, memory_order_relaxed);
+    uint64_t word;
+    il_status status = ili_guard_lock(m, self, &lock->guard);
+    if (status != IL_OK) return status;
+    bool behind = is_fair(lock) && ili_waitq_count(&lock->waiters) != 0;
+    if (take_or_mark(lock, owner, behind, &word)) {
+        *token = ili_lock_granted(lock, sequence_of(word) + 1);
+        status = granted_status((word & ILI_LOCK_DIED) != 0);
+    } else if (word & ILI_LOCK_DELETED) {
+        status = IL_EDELETED;
+    } else {
+        ILI_POINT("lock.queue.marked");
+        atomic_store_explicit(&waiter->since_ns, ili_now_ns(), memory_order_relaxed);
+        ili_waitq_add(m, &lock->waiters, waiter, ili_off_of(&m->arena, lock), 0, false);
+        /* the lock may have become free between the mark and here, past the guard */
+        if (!(load_word(lock) & (ILI_LOCK_OWNER | ILI_LOCK_WAKING))) dispatch(m, self, lock, 0, 0);
+        status = IL_ETIMEOUT;
+    }
+    unlock_and_wake(m, self, lock);
+    return status;
+}
+
+/* ---- acquire ---------------------------------------------------------------------------------- */
+
+/* A few attempts to take the lock while it is about to become free. */
+static bool spin(struct ili_lock *lock, uint32_t self, int tries, uint64_t *token,
+                 il_status *status) {
+    for (int i = 0; i < tries; i++) {
+        uint64_t word = load_word(lock);
+        if (word & ILI_LOCK_DELETED) {
+            *status = IL_EDELETED;
+            return true;
+        }
+        if ((word & ILI_LOCK_OWNER) == 0 && !(is_fair(lock) && word & ILI_LOCK_WAITERS)) {
+            uint64_t next = ((word & ~ILI_LOCK_DIED) + ILI_LOCK_GRANT) | self;
+            if (change_word(lock, &word, next)) {
+                *token = ili_lock_granted(lock, sequence_of(next));
+                *status = granted_status((word & ILI_LOCK_DIED) != 0);
+                return true;
+            }
+        }
+        relax();
+    }
+    return false;
+}
+
+/* A notified waiter was too late: it waits on, at the front, and if it has waited long enough asks
+ * to be handed the lock. IL_OK: it took the lock. */
+static il_status wait_on(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock,
+                         uint64_t *token) {
+    il_status status = ili_guard_lock(m, self, &lock->guard);
+    if (status != IL_OK) return status;
+    status = IL_ETIMEOUT;
+    if (ili_agent_state(self) == ILI_PARK_NOTIFIED) {
+        int64_t since = atomic_load_explicit(&self->since_ns, memory_order_relaxed);
+        if (ili_now_ns() - since > ILI_LOCK_PATIENCE_NS) {
+            atomic_fetch_or_explicit(&self->flags, ILI_AGENT_HANDOFF, memory_order_relaxed);
+        }
+        ili_agent_set_state(self, ILI_PARK_WAITING);
+        clear_bits(lock, ILI_LOCK_WAKING);
+        ILI_POINT("lock.wait_on.cleared");
+        /* if it is free right now, it is dispatched right now, possibly to this very waiter */
+        if (!(load_word(lock) & ILI_LOCK_OWNER)) dispatch(m, self, lock, 0, 0);
+    }
+    unlock_and_wake(m, self, lock);
+    (void)token;
+    return status;
+}
+
+/* The waiter took the lock by itself: out of the queue. */
+static void leave_as_owner(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock) {
+    if (ili_guard_lock(m, self, &lock->guard) != IL_OK) return; /* the domain is gone */
+    leave(m, self, lock, self);
+    unlock_and_wake(m, self, lock);
+}
+
+/* SELF is in the queue: until it is granted, or DEADLINE_NS. */
+static il_status wait_in_queue(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock,
+                               int64_t deadline_ns, uint64_t *token) {
+    uint32_t number = atomic_load_explicit(&m->self, memory_order_relaxed);
+    il_status status;
+    for (;;) {
+        il_status slept = ili_agent_sleep(m, self, ILI_PARK_WAITING, deadline_ns);
+        uint32_t state = ili_agent_state(self);
+        if (state == ILI_PARK_GRANTED || state == ILI_PARK_ENDED) {
+            if (slept == IL_EINTR) ili_thread_keep_interrupt(ili_thread_current());
+            return outcome(self, token);
+        }
+        if (slept == IL_ETIMEOUT || slept == IL_EINTR) {
+            status = ili_lock_withdraw(m, lock, self, token);
+            if (status == IL_ETIMEOUT) return slept;
+            if (slept == IL_EINTR) ili_thread_keep_interrupt(ili_thread_current());
+            return status;
+        }
+        if (slept != IL_OK) return slept;
+        if (spin(lock, number, SPINS, token, &status)) {
+            if (status == IL_EDELETED) continue; /* being told so as well */
+            leave_as_owner(m, self, lock);
+            return status;
+        }
+        status = wait_on(m, self, lock, token);
+        if (status != IL_ETIMEOUT) return status;
+    }
+}
+
+il_status ili_lock_acquire(struct ili_member *member, struct ili_lock *lock, int64_t deadline_ns,
+                           uint64_t *token) {
+    struct ili_agent *self;
+    uint32_t number = atomic_load_explicit(&member->self, memory_order_relaxed);
+    il_status status = IL_ETIMEOUT;
+    uint64_t granted = 0;
+    if (number == 0) return ili_member_check(member);
+    if (!spin(lock, number, deadline_ns == 0 ? 1 : SPINS, &granted, &status)) {
+        if (deadline_ns == 0) {
+            /* polling must not wait for ever for somebody who died: see that a keeper is there */
+            if (member->before_wait) member->before_wait(member);
+            return IL_ETIMEOUT;
+        }
+        status = ili_agent_current(member, &self);
+        if (status != IL_OK) return status;
+        atomic_fetch_and_explicit(&self->flags, ~(ILI_AGENT_DIED | ILI_AGENT_HANDOFF),
+                                  memory_order_relaxed);
+        status = take_or_queue(member, self, lock, self, &granted);
+        if (status == IL_ETIMEOUT) {
+            status = wait_in_queue(member, self, lock, deadline_ns, &granted);
+        }
+    }
+    if (status == IL_OK || status == IL_EOWNERDEAD) *token = granted;
+    return status;
+}
+
+/* ---- release ---------------------------------------------------------------------------------- */
+
+/* Whether WORD shows that OWNER holds the grant TOKEN (0: any). */
+static il_status check_holder(const struct ili_lock *lock, uint64_t word, uint32_t owner,
+                              uint64_t token) {
+    if (word & ILI_LOCK_DELETED) return IL_EDELETED;
+    uint64_t newest = ili_lock_token(lock, sequence_of(word));
+    bool held = (word & ILI_LOCK_OWNER) == owner;
+    if (token == 0) return held ? IL_OK : IL_ENOTHELD;
+    if (token != newest) return token < newest ? IL_ESTALE : IL_ENOTHELD;
+    return held ? IL_OK : IL_ENOTHELD;
+}
+
+/* OWNER gives up the grant TOKEN (0: any); MARK: DIED, or 0. */
+static il_status give_up(struct ili_member *m, struct ili_lock *lock, uint32_t owner,
+                         uint64_t token, uint64_t mark) {
+    struct ili_agent *self;
+    uint64_t word = load_word(lock);
+    for (;;) {
+        il_status status = check_holder(lock, word, owner, token);
+        if (status != IL_OK) return status;
+        uint64_t waiting = word & (ILI_LOCK_WAITERS | ILI_LOCK_WAKING);
+        if (waiting == ILI_LOCK_WAITERS) break;
+        /* release: pairs with the next owner's acquire. Nobody waits, or somebody is awake. */
+        if (atomic_compare_exchange_strong_explicit(&lock->word, &word,
+                                                    (word & ~ILI_LOCK_OWNER) | mark,
+                                                    memory_order_release, memory_order_relaxed)) {
+            return IL_OK;
+        }
+    }
+    il_status status = ili_agent_current(m, &self);
+    if (status != IL_OK) return status;
+    status = ili_guard_lock(m, self, &lock->guard);
+    if (status != IL_OK) return status;
+    /* again under the guard: the grant may have been voided meanwhile */
+    status = check_holder(lock, load_word(lock), owner, token);
+    if (status == IL_OK) dispatch(m, self, lock, owner, mark);
+    unlock_and_wake(m, self, lock);
+    return status;
+}
+
+il_status ili_lock_release(struct ili_member *member, struct ili_lock *lock, uint64_t token) {
+    uint32_t number = atomic_load_explicit(&member->self, memory_order_relaxed);
+    if (number == 0) return ili_member_check(member);
+    return give_up(member, lock, number, token, 0);
+}
+
+il_status ili_lock_void(struct ili_member *member, struct ili_lock *lock, uint64_t token) {
+    uint32_t owner = (uint32_t)(load_word(lock) & ILI_LOCK_OWNER);
+    if (owner == 0 || token == 0) return IL_ESTALE;
+    il_status status = give_up(member, lock, owner, token, ILI_LOCK_DIED);
+    return status == IL_ENOTHELD ? IL_ESTALE : status;
+}
+
+void ili_lock_look(const struct ili_lock *lock, struct ili_lock_view *view) {
+    uint64_t word = load_word(lock);
+    view->owner = (uint32_t)(word & ILI_LOCK_OWNER);
+    view->waiters = ili_waitq_count(&lock->waiters);
+    view->token = ili_lock_token(lock, sequence_of(word));
+    view->died = (word & ILI_LOCK_DIED) != 0;
+    view->deleted = (word & ILI_LOCK_DELETED) != 0;
+}
+
+/* ---- waiting without a thread ------------------------------------------------------------------- */
+
+il_status ili_lock_enqueue(struct ili_member *member, struct ili_lock *lock,
+                           struct ili_agent *waiter, uint64_t *token) {
+    struct ili_agent *self;
+    il_status status = ili_agent_current(member, &self);
+    if (status != IL_OK) return status;
+    return take_or_queue(member, self, lock, waiter, token);
+}
+
+il_status ili_lock_poll(struct ili_agent *waiter, uint64_t *token) {
+    return outcome(waiter, token);
+}
+
+il_status ili_lock_withdraw(struct ili_member *member, struct ili_lock *lock,
+                            struct ili_agent *waiter, uint64_t *token) {
+    struct ili_agent *self;
+    il_status status = ili_agent_current(member, &self);
+    if (status != IL_OK) return status;
+    status = ili_guard_lock(member, self, &lock->guard);
+    if (status != IL_OK) return status;
+    uint32_t state = ili_agent_state(waiter);
+    if (state == ILI_PARK_GRANTED || state == ILI_PARK_ENDED) {
+        status = outcome(waiter, token);
+    } else {
+        leave(member, self, lock, waiter);
+        status = IL_ETIMEOUT;
+    }
+    unlock_and_wake(member, self, lock);
+    return status;
+}
+
+/* ---- end and repair ----------------------------------------------------------------------------- */
+
+/* Under the guard of a DELETED lock: tells everyone who waits. */
+static void end_waiters(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock) {
+    struct ili_agent *waiter;
+    for (uint32_t i = 0; i < m->arena.regions.agents; i++) {
+        if (!(waiter = ili_waitq_first(m, &lock->waiters))) return;
+        ili_waitq_remove(m, &lock->waiters, waiter);
+        atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
+        ili_agent_wake_later(m, self, waiter);
+        ili_agent_set_state(waiter, ILI_PARK_ENDED);
+        ILI_POINT("lock.end.told");
+        ili_agent_wake_now(m, self);
+    }
+}
+
+static il_status end(struct ili_member *member, struct ili_agent *self, void *object) {
+    struct ili_lock *lock = object;
+    il_status status = ili_guard_lock(member, self, &lock->guard);
+    if (status != IL_OK) return status;
+    uint64_t word = atomic_fetch_or_explicit(&lock->word, ILI_LOCK_DELETED, memory_order_relaxed);
+    /* a lock of this name that is made later starts above every token of this one */
+    uint64_t newest = ili_lock_token(lock, sequence_of(word)) + 1;
+    _Atomic uint64_t *floor = &member->arena.header->token_floor;
+    uint64_t seen = atomic_load_explicit(floor, memory_order_relaxed);
+    while (seen < newest && !atomic_compare_exchange_weak_explicit(
+                                floor, &seen, newest, memory_order_relaxed, memory_order_relaxed)) {
+    }
+    end_waiters(member, self, lock);
+    ili_guard_unlock(member, self, &lock->guard);
+    return IL_OK;
+}
+
+static il_status dispose(struct ili_member *member, struct ili_agent *self, void *object,
+                         struct ili_agent *dead) {
+    (void)member, (void)self, (void)object, (void)dead; /* nothing hangs on a lock */
+    return IL_OK;
+}
+
+/* Under the guard: makes bits and queue agree, and sets the lock going again. Dead waiters of SLOT
+ * (UINT32_MAX: none) are dropped. */
+static void mend(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock,
+                 uint32_t slot) {
+    ili_waitq_repair(m, &lock->waiters, ili_off_of(&m->arena, lock), 0, slot);
+    struct ili_agent *head = ili_waitq_first(m, &lock->waiters);
+    bool notified = head && ili_agent_state(head) == ILI_PARK_NOTIFIED;
+    uint64_t word = load_word(lock), bits = 0;
+    if (head) bits |= ILI_LOCK_WAITERS;
+    if (notified) bits |= ILI_LOCK_WAKING;
+    while (!change_word(lock, &word, (word & ~(ILI_LOCK_WAITERS | ILI_LOCK_WAKING)) | bits)) {
+    }
+    if (word & ILI_LOCK_DELETED) {
+        end_waiters(m, self, lock);
+    } else if ((word & ILI_LOCK_OWNER) == 0) {
+        if (notified) ili_agent_wake(m, head); /* its wake-up may have died with the waker */
+        dispatch(m, self, lock, 0, 0);
+    }
+}
+
+void ili_lock_repair(struct ili_member *member, struct ili_agent *self, struct ili_lock *lock) {
+    uint64_t intent = atomic_load_explicit(&lock->guard.intent[0], memory_order_acquire);
+    uint64_t number = atomic_load_explicit(&lock->guard.intent[1], memory_order_relaxed);
+    uint64_t sequence = atomic_load_explicit(&lock->guard.intent[2], memory_order_relaxed);
+    ili_off at = ili_off_of(&member->arena, lock);
+    ili_waitq_repair(member, &lock->waiters, at, 0, UINT32_MAX);
+    struct ili_agent *waiter = ili_agent_at(&member->arena, (uint32_t)number);
+    int32_t ahead = (int32_t)(sequence_of(load_word(lock)) - (uint32_t)sequence);
+    bool waits = waiter && atomic_load_explicit(&waiter->wait_object, memory_order_relaxed) == at &&
+                 ili_agent_state(waiter) != ILI_PARK_GRANTED;
+    if ((intent & 0xff) == HAND && ahead >= 0 && waits) {
+        /* handed over, but the waiter was not told. It may be unlinked already: link it once more,
+         * at the front, so that settle_hand() finds what it expects. */
+        ili_waitq_repair(member, &lock->waiters, at, 0, UINT32_MAX);
+        bool linked = false;
+        struct ili_agent *a = ili_waitq_first(member, &lock->waiters);
+        for (; a && !linked; a = ili_waitq_next(member, a)) linked = a == waiter;
+        if (!linked) ili_waitq_add(member, &lock->waiters, waiter, at, 0, true);
+        settle_hand(member, lock, waiter, (uint32_t)sequence, (intent >> 8 & 1) != 0);
+        ili_agent_wake(member, waiter);
+    }
+    ili_guard_done(&lock->guard);
+    mend(member, self, lock, UINT32_MAX);
+}
+
+static il_status recover(struct ili_member *member, struct ili_agent *self, void *object,
+                         uint32_t slot) {
+    struct ili_lock *lock = object;
+    il_status status = ili_guard_lock(member, self, &lock->guard);
+    if (status != IL_OK) return status;
+    mend(member, self, lock, slot);
+    if ((load_word(lock) & ILI_LOCK_OWNER) == slot + 1) {
+        dispatch(member, self, lock, slot + 1, ILI_LOCK_DIED);
+    }
+    unlock_and_wake(member, self, lock);
+    return IL_OK;
+}
+
+il_status ili_lock_check(const struct ili_member *member, const struct ili_lock *lock) {
+    uint64_t word = load_word(lock);
+    const struct ili_agent *head = ili_waitq_first(member, &lock->waiters);
+    bool waiters = (word & ILI_LOCK_WAITERS) != 0, waking = (word & ILI_LOCK_WAKING) != 0;
+    if (!ili_waitq_sound(member, &lock->waiters)) return IL_ECORRUPT;
+    if (waiters != (head != NULL)) return IL_ECORRUPT;
+    if (waking && (!head || ili_agent_state(head) != ILI_PARK_NOTIFIED)) return IL_ECORRUPT;
+    if ((word & (ILI_LOCK_OWNER | ILI_LOCK_DELETED)) == 0 && head && !waking) return IL_ECORRUPT;
+    return IL_OK;
+}
+
+const struct ili_kind ili_lock_kind = {
+    .number = ILI_KIND_LOCK,
+    .bytes = sizeof(struct ili_lock),
+    .init = init,
+    .same = same,
+    .end = end,
+    .dispose = dispose,
+    .recover = recover,
+};

@@ -1,0 +1,144 @@
+/*
+ * lock.h - mutual exclusion between sessions, with a fencing token for every grant.
+ *
+ * Is: not reentrant; owned by a session (the slot of a process; the server's slot for all that comes
+ * over HTTP, told apart by token); released by any thread of its owner, as Python's Lock.
+ * Is not: recursive, priority-inheriting.
+ *
+ * Plain: a running thread may take a free lock before those that sleep, but whoever has waited for
+ * ILI_LOCK_PATIENCE_NS, or waits without a thread, is granted directly by the next release. Fair
+ * (IL_LOCK_FAIR): always the one that waits longest.
+ * A release happens before the next grant. The owner's death gives the lock to the next one, whose
+ * result is IL_EOWNERDEAD. Tokens: see il_lock_acquire(); the low half of a token is the word's
+ * sequence, so a stale release can never hit a newer grant, however slow it is.
+ *
+ * Sharing: any number of processes and threads. Uncontended acquire and release are one
+ * compare-and-swap each, inline below.
+ */
+#ifndef ILI_SYNC_LOCK_H
+#define ILI_SYNC_LOCK_H
+
+#include "arena/guard.h"
+#include "arena/names.h"
+#include "arena/waitq.h"
+
+#define ILI_LOCK_PATIENCE_NS 1000000
+
+/* the word's low half */
+#define ILI_LOCK_OWNER UINT64_C(0x1fff)    /* slot index + 1; 0: free */
+#define ILI_LOCK_WAITERS UINT64_C(0x10000) /* somebody is in the wait queue */
+#define ILI_LOCK_WAKING UINT64_C(0x20000)  /* the first waiter was notified and has not settled */
+#define ILI_LOCK_DIED UINT64_C(0x40000)    /* the last owner died, the next grant says so */
+#define ILI_LOCK_DELETED UINT64_C(0x80000) /* the name is gone: all calls fail */
+#define ILI_LOCK_LOW UINT64_C(0xffffffff)
+#define ILI_LOCK_GRANT (UINT64_C(1) << 32) /* the high half: how many grants, modulo 2^32 */
+
+struct ili_lock {
+    struct ili_object object;
+    _Atomic uint64_t word;
+    _Atomic uint64_t last_token; /* of a recent grant: supplies the bits above the sequence */
+    uint32_t flags;              /* IL_LOCK_… as made */
+    uint32_t reserved;
+    /* What the server notes about a grant made over HTTP; counts while detail_token is the token of
+     * the grant in the word. */
+    _Atomic uint64_t detail_token;
+    _Atomic int64_t lease_end_ns;
+    _Atomic int64_t since_seconds;
+    uint64_t reserved2[2];
+    struct ili_guard guard; /* kind LOCK; protects waiters and all waiting */
+    struct ili_waitq waiters;
+    char holder[64]; /* detail: the client's owner key or address */
+};
+_Static_assert(sizeof(struct ili_lock) == 240, "shared layout");
+
+struct ili_lock_view {
+    uint32_t owner; /* slot index + 1; 0: free */
+    uint32_t waiters;
+    uint64_t token; /* of the grant that stands, or the last one */
+    bool died, deleted;
+};
+
+extern const struct ili_kind ili_lock_kind;
+
+/* The whole token whose low half is SEQUENCE. */
+static inline uint64_t ili_lock_token(const struct ili_lock *lock, uint32_t sequence) {
+    uint64_t last = atomic_load_explicit(&lock->last_token, memory_order_relaxed);
+    return last + (uint64_t)(int64_t)(int32_t)(sequence - (uint32_t)last);
+}
+
+/* After the word was changed to a grant of SEQUENCE for this process. */
+static inline uint64_t ili_lock_granted(struct ili_lock *lock, uint32_t sequence) {
+    uint64_t token = ili_lock_token(lock, sequence);
+    /* relaxed: only the low half's distance counts, and any recent value serves */
+    atomic_store_explicit(&lock->last_token, token, memory_order_relaxed);
+    return token;
+}
+
+/* One attempt without waiting, for the case that nothing is going on. True: granted. */
+static inline bool ili_lock_try_fast(struct ili_lock *lock, uint32_t self, uint64_t *token) {
+    uint64_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+    if ((word & ILI_LOCK_LOW) != 0 || self == 0) return false;
+    uint64_t granted = (word + ILI_LOCK_GRANT) | self;
+    /* acquire: pairs with the release of the one before */
+    if (!atomic_compare_exchange_strong_explicit(&lock->word, &word, granted, memory_order_acquire,
+                                                 memory_order_relaxed)) {
+        return false;
+    }
+    *token = ili_lock_granted(lock, (uint32_t)(granted >> 32));
+    return true;
+}
+
+/* Releases the grant TOKEN if nothing else is going on. TOKEN 0 is not for the fast path. */
+static inline bool ili_lock_release_fast(struct ili_lock *lock, uint32_t self, uint64_t token) {
+    uint64_t word = token << 32 | self;
+    if (self == 0 ||
+        (token ^ atomic_load_explicit(&lock->last_token, memory_order_relaxed)) >> 32 != 0) {
+        return false;
+    }
+    return atomic_compare_exchange_strong_explicit(&lock->word, &word, word & ~ILI_LOCK_OWNER,
+                                                   memory_order_release, memory_order_relaxed);
+}
+
+/* Acquires, waiting until DEADLINE_NS (0: not at all) with the calling thread.
+ * IL_OK, IL_EOWNERDEAD (granted), IL_ETIMEOUT, IL_EINTR, IL_EDELETED, IL_EBUSY, IL_ELIMIT, or why
+ * the member may not act. */
+il_status ili_lock_acquire(struct ili_member *member, struct ili_lock *lock, int64_t deadline_ns,
+                           uint64_t *token);
+
+/* Releases TOKEN; 0: whatever grant this slot holds. IL_ENOTHELD, IL_ESTALE, IL_EDELETED, IL_EBUSY. */
+il_status ili_lock_release(struct ili_member *member, struct ili_lock *lock, uint64_t token);
+
+/* ---- waiting without a thread; WAITER is of ili_agent_claim_bell() ---------------------------- */
+
+/* Grants at once (IL_OK, IL_EOWNERDEAD), or queues WAITER and returns IL_ETIMEOUT: then the doorbell
+ * rings for it and ili_lock_poll() tells the outcome. */
+il_status ili_lock_enqueue(struct ili_member *member, struct ili_lock *lock,
+                           struct ili_agent *waiter, uint64_t *token);
+
+/* IL_OK, IL_EOWNERDEAD: granted, WAITER is free again. IL_EDELETED: it is free again too.
+ * IL_ETIMEOUT: it still waits. */
+il_status ili_lock_poll(struct ili_agent *waiter, uint64_t *token);
+
+/* Withdraws WAITER. IL_ETIMEOUT: withdrawn. IL_OK, IL_EOWNERDEAD: it had been granted meanwhile and
+ * holds the lock. IL_EDELETED. In these cases it is free again; IL_EBUSY: it still waits. */
+il_status ili_lock_withdraw(struct ili_member *member, struct ili_lock *lock,
+                            struct ili_agent *waiter, uint64_t *token);
+
+/* ---- for the server ---------------------------------------------------------------------------- */
+
+/* Voids the grant TOKEN, whoever holds it, as if its owner had died. IL_ESTALE: it is not the grant
+ * that stands. */
+il_status ili_lock_void(struct ili_member *member, struct ili_lock *lock, uint64_t token);
+
+/* A glance. */
+void ili_lock_look(const struct ili_lock *lock, struct ili_lock_view *view);
+
+/* ---- repair ------------------------------------------------------------------------------------ */
+
+/* The guard was taken over from a dead holder. */
+void ili_lock_repair(struct ili_member *member, struct ili_agent *self, struct ili_lock *lock);
+
+/* Under the guard: IL_ECORRUPT if an invariant of lock.c does not hold. */
+il_status ili_lock_check(const struct ili_member *member, const struct ili_lock *lock);
+
+#endif
