@@ -105,7 +105,10 @@ void ili_agent_release(struct ili_member *member, struct ili_agent *agent) {
 static void release_bound(struct ili_member *member, void *context) {
     struct ili_thread_binding *binding = context;
     if (member->id != binding->member) return;
-    ili_agent_release(member, &member->arena.agents[binding->agent_number - 1]);
+    struct ili_agent *agent = &member->arena.agents[binding->agent_number - 1];
+    /* once the member has left, the agent may be another one's already */
+    if (atomic_load_explicit(&member->self, memory_order_acquire) == 0) return;
+    ili_agent_release(member, agent);
 }
 
 void ili_agent_unbind(struct ili_thread_binding *binding) {

@@ -170,14 +170,14 @@ static void free_chunk(struct ili_arena *a, uint32_t index) {
 }
 
 static il_status take_run(struct ili_arena *a, struct ili_guard *guard, uint64_t bytes,
-                          uint64_t owner, _Atomic ili_off *pending, ili_off *out) {
+                          _Atomic ili_off *pending, ili_off *out) {
     uint64_t wanted = (bytes + ILI_CHUNK_BYTES - 1) / ILI_CHUNK_BYTES;
     if (wanted > a->regions.chunks) return IL_ENOMEM;
     uint32_t count = (uint32_t)wanted, index = find_run(a, count);
     if (index >= a->regions.chunks) return IL_ENOMEM;
     il_status status = commit_chunks(a, index, count);
     if (status != IL_OK) return status;
-    ili_guard_intend(guard, TAKE, chunk_at(a, index), owner);
+    ili_guard_intend(guard, TAKE, chunk_at(a, index), ili_off_of(a, pending));
     for (uint32_t i = index; i < index + count; i++) {
         mark_free(a, i, false);
         store8(&a->chunks[i].committed, 1);
@@ -224,7 +224,7 @@ static il_status new_piece_chunk(struct ili_arena *a, unsigned class) {
 }
 
 static il_status take_piece(struct ili_arena *a, struct ili_guard *guard, unsigned class,
-                            uint64_t owner, _Atomic ili_off *pending, ili_off *out) {
+                            _Atomic ili_off *pending, ili_off *out) {
     if (!listed(a, load32(&a->header->partial[class]))) {
         il_status status = new_piece_chunk(a, class);
         if (status != IL_OK) return status;
@@ -241,7 +241,7 @@ static il_status take_piece(struct ili_arena *a, struct ili_guard *guard, unsign
         uint32_t piece = w * 64 + (uint32_t)__builtin_ctzll(clear);
         if (piece >= count) break;
         ili_off at = chunk_at(a, index) + CHUNK_HEADER_BYTES + (ili_off)piece * class_bytes[class];
-        ili_guard_intend(guard, TAKE, at, owner);
+        ili_guard_intend(guard, TAKE, at, ili_off_of(a, pending));
         atomic_store_explicit(&map[w], ~clear | UINT64_C(1) << (piece % 64), memory_order_release);
         ILI_POINT("alloc.piece.taken");
         atomic_store_explicit(pending, at, memory_order_relaxed);
@@ -272,7 +272,7 @@ static void give_piece(struct ili_arena *a, uint32_t index, uint32_t piece) {
     _Atomic uint64_t *map = map_of(a, index);
     uint64_t word = atomic_load_explicit(&map[piece / 64], memory_order_relaxed);
     uint64_t bit = UINT64_C(1) << (piece % 64);
-    if (!(word & bit)) return; /* repair of a free that got this far */
+    if (!(word & bit)) return; /* it is free: the arena is corrupt */
     atomic_store_explicit(&map[piece / 64], word & ~bit, memory_order_release);
     ILI_POINT("alloc.piece.given");
     uint32_t now_free = load32(&c->free) + 1;
@@ -293,13 +293,15 @@ il_status ili_alloc(struct ili_member *member, struct ili_agent *self, unsigned 
                     uint64_t bytes, ili_off *out) {
     struct ili_arena *a = &member->arena;
     struct ili_guard *guard = &a->header->alloc;
-    uint64_t owner = (uint64_t)ili_agent_number(a, self) << 8 | place;
-    il_status status = ili_guard_lock(member, self, guard);
+    _Atomic ili_off *pending = &self->pending[place];
+    il_status status = ili_alloc_free_word(member, self, pending);
+    if (status != IL_OK) return status;
+    status = ili_guard_lock(member, self, guard);
     if (status != IL_OK) return status;
     if (bytes <= PIECE_MOST) {
-        status = take_piece(a, guard, class_of(bytes), owner, &self->pending[place], out);
+        status = take_piece(a, guard, class_of(bytes), pending, out);
     } else {
-        status = take_run(a, guard, bytes, owner, &self->pending[place], out);
+        status = take_run(a, guard, bytes, pending, out);
     }
     ili_guard_unlock(member, self, guard);
     return status;
@@ -323,16 +325,21 @@ il_status ili_alloc_free(struct ili_member *member, struct ili_agent *self, unsi
 
 il_status ili_alloc_free_of(struct ili_member *member, struct ili_agent *self,
                             struct ili_agent *owner, unsigned place) {
+    return ili_alloc_free_word(member, self, &owner->pending[place]);
+}
+
+il_status ili_alloc_free_word(struct ili_member *member, struct ili_agent *self,
+                              _Atomic ili_off *word) {
     struct ili_arena *a = &member->arena;
     struct ili_guard *guard = &a->header->alloc;
-    ili_off at = atomic_load_explicit(&owner->pending[place], memory_order_relaxed);
+    ili_off at = atomic_load_explicit(word, memory_order_relaxed);
     if (at == 0) return IL_OK;
     il_status status = ili_guard_lock(member, self, guard);
     if (status != IL_OK) return status;
-    ili_guard_intend(guard, GIVE, at, (uint64_t)ili_agent_number(a, owner) << 8 | place);
+    ili_guard_intend(guard, GIVE, at, ili_off_of(a, word));
     give(a, at);
     ILI_POINT("alloc.free.given");
-    atomic_store_explicit(&owner->pending[place], 0, memory_order_relaxed);
+    atomic_store_explicit(word, 0, memory_order_relaxed);
     ili_guard_done(guard);
     ili_guard_unlock(member, self, guard);
     return IL_OK;
@@ -384,17 +391,38 @@ static void rebuild(struct ili_arena *a) {
     }
 }
 
+/* What an interrupted change took or gave is free. Only the truth is touched: counts and lists may be
+ * in the middle of the change, and are rebuilt. */
+static void undo(struct ili_arena *a, ili_off at) {
+    uint32_t index = (uint32_t)((at - a->regions.data_at) / ILI_CHUNK_BYTES), piece;
+    if (!ili_at(a, at, 64) || index >= a->regions.chunks) return;
+    uint8_t state = load8(&a->chunks[index].state);
+    if (state == PIECES && piece_at(a, index, at, &piece)) {
+        atomic_fetch_and_explicit(&map_of(a, index)[piece / 64], ~(UINT64_C(1) << (piece % 64)),
+                                  memory_order_relaxed);
+    } else if (state == RUN_HEAD && at == chunk_at(a, index)) {
+        store8(&a->chunks[index].state, FREE);
+    }
+}
+
+/* Clears the word at WORD_AT, which a change of the allocator was about to fill in or to clear, if it
+ * names the block AT. */
+static void clear_word(struct ili_arena *a, ili_off word_at, ili_off at) {
+    if (word_at < a->regions.slots_at || word_at > a->bytes - sizeof(ili_off) || word_at % 8) return;
+    _Atomic ili_off *word = (_Atomic ili_off *)(a->base + word_at);
+    if (atomic_load_explicit(word, memory_order_relaxed) == at) {
+        atomic_store_explicit(word, 0, memory_order_relaxed);
+    }
+}
+
 void ili_alloc_repair(struct ili_member *member) {
     struct ili_arena *a = &member->arena;
     struct ili_guard *guard = &a->header->alloc;
     if (atomic_load_explicit(&guard->intent[0], memory_order_acquire) != 0) {
         /* A block that was being taken is not used yet, one being freed not any more. */
         ili_off at = atomic_load_explicit(&guard->intent[1], memory_order_relaxed);
-        uint64_t owner = atomic_load_explicit(&guard->intent[2], memory_order_relaxed);
-        struct ili_agent *agent = ili_agent_at(a, (uint32_t)(owner >> 8));
-        unsigned place = (unsigned)(owner & 0xff) % ILI_AGENT_PENDING;
-        give(a, at);
-        if (agent) atomic_store_explicit(&agent->pending[place], 0, memory_order_relaxed);
+        undo(a, at);
+        clear_word(a, atomic_load_explicit(&guard->intent[2], memory_order_relaxed), at);
     }
     rebuild(a);
     ili_guard_done(guard);

@@ -15,7 +15,8 @@
 
 #include "arena/agent.h"
 
-/* Takes a block of at least BYTES, aligned to 64, contents undefined, into pending[PLACE] of SELF.
+/* Takes a block of at least BYTES, aligned to 64, contents undefined, into pending[PLACE] of SELF;
+ * what a failed free left there is freed first.
  * IL_ENOMEM, IL_EBUSY, or why the member may not act. */
 il_status ili_alloc(struct ili_member *member, struct ili_agent *self, unsigned place,
                     uint64_t bytes, ili_off *out);
@@ -23,9 +24,13 @@ il_status ili_alloc(struct ili_member *member, struct ili_agent *self, unsigned 
 /* Frees the block in pending[PLACE], if there is one. On failure (IL_EBUSY …) it stays there. */
 il_status ili_alloc_free(struct ili_member *member, struct ili_agent *self, unsigned place);
 
-/* As ili_alloc_free(), for what the dead agent OWNER left in its pending[PLACE]. */
+/* As ili_alloc_free(), for what OWNER (perhaps a dead agent) has in its pending[PLACE]. */
 il_status ili_alloc_free_of(struct ili_member *member, struct ili_agent *self,
                             struct ili_agent *owner, unsigned place);
+
+/* Frees the block that WORD, somewhere in the arena, names, and clears WORD together with that. */
+il_status ili_alloc_free_word(struct ili_member *member, struct ili_agent *self,
+                              _Atomic ili_off *word);
 
 /* The block in pending[PLACE] is now referred to from elsewhere. */
 static inline void ili_alloc_published(struct ili_agent *self, unsigned place) {
@@ -43,7 +48,7 @@ uint64_t ili_alloc_size(uint64_t bytes);
 /* Bytes that can still be handed out, in whole chunks and in pieces. A glance. */
 uint64_t ili_alloc_available(const struct ili_member *member);
 
-/* Under the allocator's guard, taken over from a dead holder: finishes or undoes what it was doing
+/* The allocator's guard is held by a dead agent: undoes what it was doing
  * and rebuilds what can be derived. */
 void ili_alloc_repair(struct ili_member *member);
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "arena/futex.h"
+#include "arena/names.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 #define HEADER_BYTES 4096u
@@ -50,6 +51,9 @@ uint64_t ili_layout_stamp(void) {
     uint64_t stamp = UINT64_C(14695981039346656037); /* FNV-1a, over words */
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         stamp = (stamp ^ numbers[i]) * UINT64_C(1099511628211);
+    }
+    for (uint32_t kind = 1; kind < ILI_KINDS_END && ili_kind_of; kind++) {
+        stamp = (stamp ^ ili_kind_of(kind)->bytes) * UINT64_C(1099511628211);
     }
     return stamp;
 }

@@ -35,8 +35,8 @@ struct ili_arena {
     struct ili_agent *agents;
 };
 
-/* A number computed from the sizes and places of all shared structs: programs whose numbers differ
- * must not share an arena. */
+/* A number computed from the sizes and places of all shared structs, those of the registered kinds
+ * included: programs whose numbers differ must not share an arena. */
 uint64_t ili_layout_stamp(void);
 
 /* Makes an arena of BYTES (rounded up to whole chunks). TOKEN_FLOOR: no token of it will be smaller.

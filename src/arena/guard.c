@@ -125,24 +125,14 @@ void ili_guard_unlock(struct ili_member *member, struct ili_agent *self, struct 
     forget(self, ili_off_of(&member->arena, guard));
 }
 
-bool ili_guard_take_over(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard,
-                         uint32_t dead_number) {
-    uint32_t number = ili_agent_number(&member->arena, self);
-    ili_off at = ili_off_of(&member->arena, guard);
-    uint32_t word = atomic_load_explicit(&guard->word, memory_order_acquire);
-    if ((word & ILI_GUARD_HOLDER) != dead_number) {
-        /* freed already; the wake-up may still be owed */
-        ili_futex_wake(&guard->word, 1);
-        return false;
+bool ili_guard_is_held_by(const struct ili_guard *guard, uint32_t dead_number) {
+    return (atomic_load_explicit(&guard->word, memory_order_acquire) & ILI_GUARD_HOLDER) == dead_number;
+}
+
+void ili_guard_free_of(struct ili_guard *guard, uint32_t dead_number) {
+    if (ili_guard_is_held_by(guard, dead_number)) {
+        /* release: pairs with the next holder's acquire */
+        (void)atomic_exchange_explicit(&guard->word, 0, memory_order_release);
     }
-    if (!remember(self, at)) return false;
-    /* nobody else changes the holder of a held word; a waiter may set WAITED meanwhile */
-    while (!atomic_compare_exchange_weak_explicit(&guard->word, &word, number | ILI_GUARD_WAITED,
-                                                  memory_order_acq_rel, memory_order_acquire)) {
-        if ((word & ILI_GUARD_HOLDER) != dead_number) {
-            forget(self, at);
-            return false;
-        }
-    }
-    return true;
+    ili_futex_wake(&guard->word, 1);
 }

@@ -28,9 +28,14 @@ il_status ili_guard_lock(struct ili_member *member, struct ili_agent *self,
 /* Frees GUARD, which SELF holds, and wakes one who waits for it. */
 void ili_guard_unlock(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard);
 
-/* The keeper: makes SELF the holder of a GUARD that a dead agent held. False: it did not hold it. */
-bool ili_guard_take_over(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard,
-                         uint32_t dead_number);
+/* The keeper: whether the dead agent of DEAD_NUMBER holds GUARD. If so, nobody else changes what it
+ * protects, and the keeper may. The word stays the dead one's meanwhile: should the keeper die too, the
+ * next one finds everything as this one did. */
+bool ili_guard_is_held_by(const struct ili_guard *guard, uint32_t dead_number);
+
+/* The keeper: frees GUARD if the dead agent of DEAD_NUMBER holds it, and pays the wake-up that it may
+ * have owed. */
+void ili_guard_free_of(struct ili_guard *guard, uint32_t dead_number);
 
 /* Announces a change for repair: A and B first, then WHAT (not 0). */
 static inline void ili_guard_intend(struct ili_guard *guard, uint64_t what, uint64_t a,

@@ -8,8 +8,9 @@
  *   OPEN     [1] object   [2] entry             happened if the entry names the object
  *   CLOSE    [1] object   [2] entry             always finished: entry 0, count one less
  *   UNLINK   [1] object   [2] names before      always finished
- *   FREE     [1] object                         always finished: disposed, left in pending[1]
- * Each step is written so that doing it again is harmless.
+ * Each step is written so that doing it again is harmless: the keeper may die as well.
+ * An object that nobody refers to any more is left in pending[1] of the agent that found it so; what
+ * hangs on it is freed without the guard (ili_names_reap).
  */
 #include "arena/names.h"
 
@@ -21,7 +22,7 @@
 #include "base/point.h"
 #include "base/siphash.h"
 
-enum { SEGMENT = 1, LINK, OPEN, CLOSE, UNLINK, FREE };
+enum { SEGMENT = 1, LINK, OPEN, CLOSE, UNLINK };
 
 #define OPERATION(intent) ((intent)&0xff)
 #define REFS_BEFORE(intent) ((uint32_t)((intent) >> 8))
@@ -136,8 +137,9 @@ static il_status make_segment(struct ili_member *m, struct ili_agent *self, stru
 
 /* ---- references ------------------------------------------------------------------------------ */
 
-static void refer(struct ili_guard *guard, const struct ili_arena *a, struct ili_object *object,
-                  _Atomic ili_off *entry) {
+/* An anonymous object is in pending[0] of SELF until its entry names it. */
+static void refer(struct ili_guard *guard, const struct ili_arena *a, struct ili_agent *self,
+                  struct ili_object *object, _Atomic ili_off *entry) {
     uint32_t refs = atomic_load_explicit(&object->refs, memory_order_relaxed);
     ili_off at = ili_off_of(a, object);
     ili_guard_intend(guard, OPEN | (uint64_t)refs << 8, at, entry ? ili_off_of(a, entry) : 0);
@@ -145,37 +147,33 @@ static void refer(struct ili_guard *guard, const struct ili_arena *a, struct ili
     ILI_POINT("names.open.counted");
     if (entry) atomic_store_explicit(entry, at, memory_order_release);
     ILI_POINT("names.open.entered");
+    ili_alloc_published(self, 0);
+    ILI_POINT("names.open.published");
     ili_guard_done(guard);
 }
 
-/* The last reference is gone: leaves the emptied object in pending[1] of SELF. */
-static il_status retire(struct ili_member *m, struct ili_agent *self, struct ili_guard *guard,
-                        struct ili_object *object, struct ili_agent *dead) {
-    ili_off at = ili_off_of(&m->arena, object);
-    const struct ili_kind *kind = ili_kind_of(object->kind);
-    ili_guard_intend(guard, FREE, at, 0);
-    il_status status = kind ? kind->dispose(m, self, object, dead) : IL_OK;
-    ILI_POINT("names.free.disposed");
-    ili_alloc_adopt(self, 1, at);
-    ILI_POINT("names.free.adopted");
-    ili_guard_done(guard);
-    return status;
-}
-
-static il_status drop(struct ili_member *m, struct ili_agent *self, struct ili_guard *guard,
-                      struct ili_object *object, _Atomic ili_off *entry, uint32_t refs) {
+/* Takes one of REFS references away. The last one leaves the object in pending[1] of OWNER. */
+static void drop(struct ili_member *m, struct ili_guard *guard, struct ili_object *object,
+                 _Atomic ili_off *entry, uint32_t refs, struct ili_agent *owner) {
     const struct ili_arena *a = &m->arena;
-    ili_guard_intend(guard, CLOSE | (uint64_t)refs << 8, ili_off_of(a, object),
-                     entry ? ili_off_of(a, entry) : 0);
+    ili_off at = ili_off_of(a, object);
+    ili_guard_intend(guard, CLOSE | (uint64_t)refs << 8, at, entry ? ili_off_of(a, entry) : 0);
     if (entry) atomic_store_explicit(entry, 0, memory_order_relaxed);
     ILI_POINT("names.close.entry");
     atomic_store_explicit(&object->refs, refs - 1, memory_order_relaxed);
     ILI_POINT("names.close.counted");
-    if (refs > 1) {
-        ili_guard_done(guard);
-        return IL_OK;
-    }
-    return retire(m, self, guard, object, NULL);
+    if (refs == 1) ili_alloc_adopt(owner, 1, at);
+    ILI_POINT("names.close.adopted");
+    ili_guard_done(guard);
+}
+
+il_status ili_names_reap(struct ili_member *member, struct ili_agent *self,
+                         struct ili_agent *owner) {
+    struct ili_object *object = any_object_at(&member->arena, load_off(&owner->pending[1]));
+    const struct ili_kind *kind = object ? ili_kind_of(object->kind) : NULL;
+    il_status status = kind ? kind->dispose(member, self, owner, object) : IL_OK;
+    ILI_POINT("names.reap.disposed");
+    return status == IL_OK ? ili_alloc_free_of(member, self, owner, 1) : status;
 }
 
 /* COUNT_BEFORE: the stripe's names while this one was still linked. */
@@ -251,8 +249,7 @@ static il_status open_anonymous(struct ili_member *m, struct ili_agent *self,
         ili_alloc_free(m, self, 0);
         return status;
     }
-    refer(guard, &m->arena, object, entry);
-    ili_alloc_published(self, 0); /* a death before this: see ili_names_repair and recover.c */
+    refer(guard, &m->arena, self, object, entry);
     ili_guard_unlock(m, self, guard);
     *out = at;
     return IL_OK;
@@ -287,7 +284,7 @@ il_status ili_names_open(struct ili_member *member, struct ili_agent *self,
         }
     }
     if (status == IL_OK) {
-        refer(guard, a, object, entry);
+        refer(guard, a, self, object, entry);
         *out = ili_off_of(a, object);
         if (created) *created = made;
     }
@@ -303,8 +300,9 @@ il_status ili_names_inherit(struct ili_member *member, struct ili_agent *self,
     struct ili_guard *guard = &stripe_of(&member->arena, o->hash)->guard;
     il_status status = ili_guard_lock(member, self, guard);
     if (status != IL_OK) return status;
-    if (load_off(from) == at) {
-        refer(guard, &member->arena, o, entry);
+    /* the stripe again: the object may be another one by now */
+    if (load_off(from) == at && &stripe_of(&member->arena, o->hash)->guard == guard) {
+        refer(guard, &member->arena, self, o, entry);
     } else {
         status = IL_ENOTFOUND; /* closed since: entries change under this guard only */
     }
@@ -317,17 +315,18 @@ il_status ili_names_close(struct ili_member *member, struct ili_agent *self, ili
     struct ili_object *o = any_object_at(&member->arena, object);
     if (!o) return IL_ECORRUPT;
     struct ili_guard *guard = &stripe_of(&member->arena, o->hash)->guard;
-    il_status status = ili_guard_lock(member, self, guard);
+    il_status status = ili_names_reap(member, self, self); /* one that an earlier call had to leave */
+    if (status == IL_OK) status = ili_guard_lock(member, self, guard);
     if (status != IL_OK) return status;
     uint32_t refs = atomic_load_explicit(&o->refs, memory_order_relaxed);
     if (refs == 0) {
         status = IL_ECORRUPT;
     } else {
-        status = drop(member, self, guard, o, entry, refs);
+        drop(member, guard, o, entry, refs, self);
     }
     ili_guard_unlock(member, self, guard);
-    il_status freed = ili_alloc_free(member, self, 1);
-    return status == IL_OK ? freed : status;
+    il_status reaped = ili_names_reap(member, self, self);
+    return status == IL_OK ? reaped : status;
 }
 
 il_status ili_names_delete(struct ili_member *member, struct ili_agent *self,
@@ -335,7 +334,8 @@ il_status ili_names_delete(struct ili_member *member, struct ili_agent *self,
     const struct ili_arena *a = &member->arena;
     uint64_t hash = hash_of(a, kind->number, name, name_bytes);
     struct ili_guard *guard = &stripe_of(a, hash)->guard;
-    il_status status = ili_guard_lock(member, self, guard);
+    il_status status = ili_names_reap(member, self, self); /* one that an earlier call had to leave */
+    if (status == IL_OK) status = ili_guard_lock(member, self, guard);
     if (status != IL_OK) return status;
     struct ili_object *object =
         find(a, bucket_at(a, bucket_of(a, hash)), kind->number, hash, name, name_bytes);
@@ -349,14 +349,14 @@ il_status ili_names_delete(struct ili_member *member, struct ili_agent *self,
         ILI_POINT("names.delete.ended");
         if (status == IL_OK) {
             unlink_name(member, object, count);
-            status = drop(member, self, guard, object, NULL, refs);
+            drop(member, guard, object, NULL, refs, self);
         } else {
             ili_guard_done(guard);
         }
     }
     ili_guard_unlock(member, self, guard);
-    il_status freed = ili_alloc_free(member, self, 1);
-    return status == IL_OK ? freed : status;
+    il_status reaped = ili_names_reap(member, self, self);
+    return status == IL_OK ? reaped : status;
 }
 
 /* Visits the bucket's objects of KIND behind cursor->after; returns how many, at most LIMIT. */
@@ -433,45 +433,44 @@ static void repair_open(struct ili_member *m, struct ili_agent *dead, struct ili
     if (entered && load_off(&dead->pending[0]) == at) ili_alloc_published(dead, 0);
 }
 
-void ili_names_repair(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard,
-                      struct ili_agent *dead) {
+il_status ili_names_repair(struct ili_member *member, struct ili_agent *self,
+                           struct ili_guard *guard, struct ili_agent *dead) {
     const struct ili_arena *a = &member->arena;
     uint64_t intent = atomic_load_explicit(&guard->intent[0], memory_order_acquire);
     ili_off first = atomic_load_explicit(&guard->intent[1], memory_order_relaxed);
     uint64_t second = atomic_load_explicit(&guard->intent[2], memory_order_relaxed);
     uint32_t refs = REFS_BEFORE(intent);
-    if (intent == 0) return;
+    if (intent == 0) return IL_OK;
     if (OPERATION(intent) == SEGMENT) {
         if (second < a->regions.buckets / ILI_SEGMENT_BUCKETS &&
             load_off(&a->directory[second]) == first && load_off(&dead->pending[0]) == first) {
             ili_alloc_published(dead, 0);
         }
         ili_guard_done(guard);
-        return;
+        return IL_OK;
     }
     struct ili_object *object = any_object_at(a, first);
     if (!object) {
         ili_guard_done(guard);
-        return;
+        return IL_OK;
     }
     const struct ili_kind *kind = ili_kind_of(object->kind);
+    il_status status;
     _Atomic ili_off *entry = ili_at(a, second, sizeof *entry);
     switch (OPERATION(intent)) {
     case LINK: repair_link(member, dead, object, second); break;
     case OPEN: repair_open(member, dead, object, second, refs); break;
     case UNLINK:
-        (void)kind->end(member, self, object);
+        status = kind->end(member, self, object);
+        if (status == IL_EBUSY) return status; /* undone, it is the dead one's still */
         unlink_name(member, object, second);
-        if (refs) (void)drop(member, self, guard, object, NULL, refs);
+        if (refs) drop(member, guard, object, NULL, refs, dead);
         break;
     case CLOSE:
-        if (refs) (void)drop(member, self, guard, object, entry, refs);
-        break;
-    case FREE:
-        if (load_off(&dead->pending[1]) == first) ili_alloc_published(dead, 1);
-        (void)retire(member, self, guard, object, dead);
+        if (refs) drop(member, guard, object, entry, refs, dead);
         break;
     default: break;
     }
     ili_guard_done(guard);
+    return IL_OK;
 }

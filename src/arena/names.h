@@ -32,11 +32,11 @@ struct ili_kind {
     /* The name is being removed: every later call and every waiter gets IL_EDELETED. May be called
      * again after a death. IL_EBUSY: nothing was changed. */
     il_status (*end)(struct ili_member *member, struct ili_agent *self, void *object);
-    /* Frees what hangs on the object; nobody refers to it any more. May use pending[0] and
-     * pending[2]. DEAD (or NULL): the agent that died disposing of it; a block in its pending[] that
-     * still hangs on the object is forgotten there, or it would be freed twice. */
-    il_status (*dispose)(struct ili_member *member, struct ili_agent *self, void *object,
-                         struct ili_agent *dead);
+    /* Frees what hangs on the object, to which nobody refers any more, by pending[0] and pending[2] of
+     * OWNER: SELF, or a dead agent whose work SELF goes on with. What an earlier call that failed, or
+     * died, left there is put right first. IL_EBUSY: call again. */
+    il_status (*dispose)(struct ili_member *member, struct ili_agent *self,
+                         struct ili_agent *owner, void *object);
     /* A process of SLOT died that had the object open: withdraws its waits and voids its grants. */
     il_status (*recover)(struct ili_member *member, struct ili_agent *self, void *object,
                          uint32_t slot);
@@ -92,8 +92,13 @@ uint64_t ili_names_count(const struct ili_member *member);
 /* The object at an offset that may come from the arena: NULL unless it is one of KIND there. */
 void *ili_object_at(const struct ili_arena *arena, ili_off at, uint32_t kind);
 
-/* A stripe's guard, taken over from dead agent DEAD: finishes or undoes what it was doing. */
-void ili_names_repair(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard,
+/* Frees the object in pending[1] of OWNER, if there is one: nobody refers to it any more. OWNER is SELF,
+ * or a dead agent. IL_EBUSY: it stays there, call again. */
+il_status ili_names_reap(struct ili_member *member, struct ili_agent *self, struct ili_agent *owner);
+
+/* A stripe's guard is held by the dead agent DEAD: finishes or undoes what it was doing. An object to
+ * which nobody refers any more is then in pending[1] of DEAD. IL_EBUSY: call again. */
+il_status ili_names_repair(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard,
                       struct ili_agent *dead);
 
 #endif

@@ -99,6 +99,28 @@ void ili_waitq_repair(struct ili_member *member, struct ili_waitq *queue, ili_of
     store(&queue->count, count);
 }
 
+void ili_waitq_relink(struct ili_member *member, struct ili_waitq *queue, ili_off object,
+                      unsigned which, bool notified_too) {
+    uint64_t linked[ILI_AGENTS_MAX / 64] = {0};
+    struct ili_agent *agent = ili_waitq_first(member, queue);
+    for (uint32_t i = load(&queue->count); agent && i > 0; i--) {
+        uint32_t index = ili_agent_number(&member->arena, agent) - 1;
+        linked[index / 64] |= UINT64_C(1) << (index % 64);
+        agent = ili_waitq_next(member, agent);
+    }
+    for (uint32_t number = 1; (agent = ili_agent_at(&member->arena, number)); number++) {
+        if (linked[(number - 1) / 64] >> ((number - 1) % 64) & 1) continue;
+        if (atomic_load_explicit(&agent->wait_object, memory_order_relaxed) != object + which ||
+            load(&agent->owner) == 0) {
+            continue;
+        }
+        uint32_t state = ili_agent_state(agent);
+        if (state == ILI_PARK_WAITING || (notified_too && state == ILI_PARK_NOTIFIED)) {
+            ili_waitq_add(member, queue, agent, object, which, true);
+        }
+    }
+}
+
 bool ili_waitq_sound(const struct ili_member *member, const struct ili_waitq *queue) {
     uint32_t count = 0, last = 0, number = load(&queue->head);
     while (number) {

@@ -39,6 +39,12 @@ static inline uint32_t ili_waitq_count(const struct ili_waitq *queue) {
 void ili_waitq_repair(struct ili_member *member, struct ili_waitq *queue, ili_off object,
                       unsigned which, uint32_t slot);
 
+/* After a guard's holder died, and after ili_waitq_repair(): puts those back, at the front, that it had
+ * unlinked and not yet told anything, so that they can be told now. They are in state WAITING, or with
+ * NOTIFIED_TOO in state NOTIFIED. */
+void ili_waitq_relink(struct ili_member *member, struct ili_waitq *queue, ili_off object,
+                      unsigned which, bool notified_too);
+
 /* Whether links, tail and count agree. For tests and debug builds. */
 bool ili_waitq_sound(const struct ili_member *member, const struct ili_waitq *queue);
 

@@ -12,6 +12,8 @@ static const char *armed_name;
 static _Atomic uint32_t armed_count;
 static _Atomic int environment_read;
 
+void (*ili_point_passed)(const char *name);
+
 void ili_point_arm(const char *name, uint32_t count) {
     armed_name = name;
     atomic_store_explicit(&environment_read, 1, memory_order_relaxed);
@@ -33,6 +35,7 @@ static void read_environment(void) {
 
 void ili_point_hit(const char *name) {
     read_environment();
+    if (ili_point_passed) ili_point_passed(name);
     /* acquire: pairs with ili_point_arm() */
     if (atomic_load_explicit(&armed_count, memory_order_acquire) == 0) return;
     if (strcmp(name, armed_name) != 0) return;

@@ -18,7 +18,9 @@
 #include "base/point.h"
 #include "data/queue_store.h"
 
-#define SPINS 400
+#define LULLS 8         /* how long to stay awake for the other side */
+#define LULL_NS 700    /* between two looks meanwhile */
+#define LULL_PAUSES 64 /* as many at most, whatever the clock says */
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -123,9 +125,9 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     return set_state(member, self, object, ILI_QUEUE_DELETED);
 }
 
-static il_status dispose(struct ili_member *member, struct ili_agent *self, void *object,
-                         struct ili_agent *dead) {
-    return ili_store_dispose(member, self, object, dead);
+static il_status dispose(struct ili_member *member, struct ili_agent *self,
+                         struct ili_agent *owner, void *object) {
+    return ili_store_dispose(member, self, owner, object);
 }
 
 /* ---- put ---------------------------------------------------------------------------------------- */
@@ -167,8 +169,8 @@ static il_status put_some(struct ili_member *m, struct ili_agent *self, struct i
     return i > 0 ? IL_OK : status;
 }
 
-il_status ili_queue_try_put(struct ili_member *member, struct ili_queue *queue,
-                            const struct ili_payload *messages, size_t count, size_t *done) {
+static il_status try_put(struct ili_member *member, struct ili_queue *queue,
+                         const struct ili_payload *messages, size_t count, size_t *done) {
     struct ili_agent *self;
     size_t put = 0;
     il_status status = ili_agent_current(member, &self);
@@ -187,6 +189,30 @@ il_status ili_queue_try_put(struct ili_member *member, struct ili_queue *queue,
     }
     if (large && put == 0) (void)ili_alloc_free(member, self, 0);
     *done = put;
+    return status;
+}
+
+/* After a death, whether the queue's share of the arena may be less used than it seemed. */
+static bool recounted(struct ili_member *m, struct ili_queue *q) {
+    struct ili_agent *self;
+    bool changed = false;
+    if (!atomic_load_explicit(&q->recount, memory_order_relaxed)) return false;
+    if (ili_agent_current(m, &self) != IL_OK) return false;
+    if (ili_guard_lock(m, self, &q->tail_guard) != IL_OK) return false;
+    if (ili_guard_lock(m, self, &q->head_guard) == IL_OK) {
+        changed = ili_store_recount(m, q);
+        ili_guard_unlock(m, self, &q->head_guard);
+    }
+    ili_guard_unlock(m, self, &q->tail_guard);
+    return changed;
+}
+
+il_status ili_queue_try_put(struct ili_member *member, struct ili_queue *queue,
+                            const struct ili_payload *messages, size_t count, size_t *done) {
+    il_status status = try_put(member, queue, messages, count, done);
+    if (status == IL_ENOMEM && recounted(member, queue)) {
+        status = try_put(member, queue, messages, count, done);
+    }
     return status;
 }
 
@@ -220,7 +246,7 @@ static il_status take_some(struct ili_member *m, struct ili_agent *self, struct 
     if (state == ILI_QUEUE_DELETED) return IL_EDELETED;
     for (; i < count; i++) {
         struct ili_record record;
-        if (!ili_store_first(m, self, q, &record, &status)) {
+        if (!ili_store_first(m, self, self, q, &record, &status)) {
             if (status == IL_OK) status = state == ILI_QUEUE_SHUT ? IL_ECLOSED : IL_ETIMEOUT;
             break;
         }
@@ -271,7 +297,7 @@ il_status ili_queue_peek(struct ili_member *member, struct ili_queue *queue,
     if (status != IL_OK) return status;
     status = state_error(queue, false);
     if (status == IL_OK) {
-        if (ili_store_first(member, self, queue, &record, &status)) {
+        if (ili_store_first(member, self, self, queue, &record, &status)) {
             status = find_room(message, NULL, &record);
             if (status == IL_OK && record.bytes) memcpy(message->data, record.data, record.bytes);
         } else if (status == IL_OK) {
@@ -376,16 +402,27 @@ il_status ili_queue_withdraw(struct ili_member *member, struct ili_queue *queue,
     return IL_OK;
 }
 
+/* Stays awake for a while. True: it is worth trying again.
+ * Looking takes the lines away from the other side, and who looks all the time gets one message (or
+ * one place) at a time, each at the price of moving lines to and fro. After a lull there are some
+ * dozen, and both sides work on without meeting. */
+static bool turn_comes(struct ili_queue *q, bool putter, int64_t deadline_ns) {
+    for (int i = 0; i < LULLS; i++) {
+        int64_t now = ili_now_ns(), end = now + LULL_NS;
+        if (now >= deadline_ns) break;
+        for (int p = 0; p < LULL_PAUSES && ili_now_ns() < end; p++) relax();
+        if (ili_queue_state(q) != ILI_QUEUE_OPEN) return true;
+        uint64_t size = ili_queue_size(q);
+        if (putter ? size < q->maxsize : size > 0) return true;
+    }
+    return false;
+}
+
 /* Waits until it is worth trying again. */
 static il_status wait_turn(struct ili_member *m, struct ili_queue *q, bool putter,
                            int64_t deadline_ns) {
     struct ili_agent *self;
-    for (int i = 0; i < SPINS; i++) {
-        if (ili_queue_state(q) != ILI_QUEUE_OPEN) return IL_OK;
-        uint64_t size = ili_queue_size(q);
-        if (putter ? size < q->maxsize : size > 0) return IL_OK;
-        relax();
-    }
+    if (turn_comes(q, putter, deadline_ns)) return IL_OK;
     il_status status = ili_agent_current(m, &self);
     if (status != IL_OK) return status;
     status = enqueue(m, self, q, self, putter);
@@ -402,10 +439,19 @@ static il_status wait_turn(struct ili_member *m, struct ili_queue *q, bool putte
     return status;
 }
 
-static void forget_turn(struct ili_member *m) {
+/* The end of a call that waited. If it did not use its turn (its buffer was too small, memory was
+ * short), the next one has it. */
+static void end_turn(struct ili_member *m, struct ili_queue *q, bool putter, bool used) {
     struct ili_agent *self;
+    struct ili_guard *guard = putter ? &q->head_guard : &q->tail_guard;
+    struct ili_waitq *list = putter ? &q->putters : &q->getters;
     if (ili_agent_current(m, &self) != IL_OK) return;
     atomic_fetch_and_explicit(&self->flags, ~ILI_AGENT_DIRECTED, memory_order_relaxed);
+    if (used || ili_guard_lock(m, self, guard) != IL_OK) return;
+    uint64_t size = ili_queue_size(q);
+    if (putter ? q->maxsize == 0 || size < q->maxsize : size > 0) tell(m, self, list, 1);
+    ili_guard_unlock(m, self, guard);
+    ili_agent_wake_now(m, self);
 }
 
 il_status ili_queue_put(struct ili_member *member, struct ili_queue *queue,
@@ -426,7 +472,7 @@ il_status ili_queue_put(struct ili_member *member, struct ili_queue *queue,
         if (status != IL_OK) break;
         waited = true;
     }
-    if (waited) forget_turn(member);
+    if (waited) end_turn(member, queue, true, status == IL_OK);
     return status;
 }
 
@@ -442,7 +488,7 @@ il_status ili_queue_get(struct ili_member *member, struct ili_queue *queue,
         if (status != IL_OK) break;
         waited = true;
     }
-    if (waited) forget_turn(member);
+    if (waited) end_turn(member, queue, false, status == IL_OK);
     return status;
 }
 
@@ -466,16 +512,18 @@ static void nudge_putters(struct ili_member *m, struct ili_agent *self, struct i
 void ili_queue_repair_tail(struct ili_member *member, struct ili_agent *self,
                            struct ili_queue *queue, struct ili_agent *dead) {
     ili_store_repair_tail(member, queue, dead);
-    ili_waitq_repair(member, &queue->getters, ili_off_of(&member->arena, queue), ILI_QUEUE_GETTERS,
-                     UINT32_MAX);
+    ili_off at = ili_off_of(&member->arena, queue);
+    ili_waitq_repair(member, &queue->getters, at, ILI_QUEUE_GETTERS, UINT32_MAX);
+    ili_waitq_relink(member, &queue->getters, at, ILI_QUEUE_GETTERS, false);
     nudge_getters(member, self, queue);
 }
 
 void ili_queue_repair_head(struct ili_member *member, struct ili_agent *self,
                            struct ili_queue *queue, struct ili_agent *dead) {
     ili_store_repair_head(member, queue, dead);
-    ili_waitq_repair(member, &queue->putters, ili_off_of(&member->arena, queue), ILI_QUEUE_PUTTERS,
-                     UINT32_MAX);
+    ili_off at = ili_off_of(&member->arena, queue);
+    ili_waitq_repair(member, &queue->putters, at, ILI_QUEUE_PUTTERS, UINT32_MAX);
+    ili_waitq_relink(member, &queue->putters, at, ILI_QUEUE_PUTTERS, false);
     nudge_putters(member, self, queue);
 }
 

@@ -28,6 +28,18 @@ enum ili_queue_state { ILI_QUEUE_OPEN = 0, ILI_QUEUE_SHUT, ILI_QUEUE_DELETED };
 struct ili_queue {
     struct ili_object object;
 
+    /* seldom written */
+    uint64_t maxsize;       /* messages; 0: no limit but max_bytes */
+    uint64_t max_bytes;     /* of the arena */
+    _Atomic uint32_t state; /* enum ili_queue_state; set under both guards */
+    _Atomic uint32_t recount; /* 1: used_bytes is doubtful, since a process died */
+    _Atomic ili_off spare;       /* an emptied segment for the next producer: see queue_store.c */
+    _Atomic uint64_t used_bytes; /* of the arena */
+    uint64_t reserved4[3];
+
+    /* Producers' and consumers' lines are pairs aligned to 128 bytes (blocks of this size are), since
+     * processors fetch lines in pairs. */
+
     /* producers: under tail_guard, but put_count is read by all */
     struct ili_guard tail_guard;   /* kind QUEUE_TAIL */
     _Atomic ili_off first_segment; /* where consumers begin */
@@ -47,17 +59,10 @@ struct ili_queue {
     _Atomic uint64_t returned_count;
     struct ili_waitq putters;
     uint64_t reserved2[5];
-
-    /* seldom written */
-    uint64_t maxsize;       /* messages; 0: no limit but max_bytes */
-    uint64_t max_bytes;     /* of the arena */
-    _Atomic uint32_t state; /* enum ili_queue_state; set under both guards */
-    uint32_t reserved3;
-    _Atomic ili_off spare;       /* an emptied segment for the next producer: see queue_store.c */
-    _Atomic uint64_t used_bytes; /* of the arena; a hint after a death */
-    uint64_t reserved4[3];
 };
-_Static_assert(sizeof(struct ili_queue) == 64 + 128 + 128 + 64, "shared layout");
+_Static_assert(sizeof(struct ili_queue) == 384, "shared layout");
+_Static_assert(offsetof(struct ili_queue, tail_guard) == 128, "a pair of lines of its own");
+_Static_assert(offsetof(struct ili_queue, head_guard) == 256, "a pair of lines of its own");
 
 extern const struct ili_kind ili_queue_kind;
 
@@ -132,7 +137,7 @@ il_status ili_queue_withdraw(struct ili_member *member, struct ili_queue *queue,
 
 /* ---- repair ------------------------------------------------------------------------------------ */
 
-/* A guard was taken over from the dead agent DEAD. */
+/* The dead agent DEAD holds the guard. */
 void ili_queue_repair_head(struct ili_member *member, struct ili_agent *self,
                            struct ili_queue *queue, struct ili_agent *dead);
 void ili_queue_repair_tail(struct ili_member *member, struct ili_agent *self,

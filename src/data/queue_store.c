@@ -41,6 +41,7 @@ enum { INLINE = 1, BLOCK, END };
 #define SPARING 1u /* intent of the head's guard: [1] the segment, [2] the tag it gets */
 #define POSITION_BITS 33
 #define COUNT_MASK UINT32_C(0x7fffffff)
+#define AHEAD_BYTES 256u /* a few small messages: how far ahead of their use lines are fetched */
 #define LIST_MOST 1000000u /* a longer list is a corrupt one */
 
 struct segment {
@@ -67,6 +68,10 @@ static void publish(_Atomic uint64_t *p, uint64_t v) {
     atomic_store_explicit(p, v, memory_order_release);
 }
 
+static void store32(_Atomic uint32_t *p, uint32_t v) {
+    atomic_store_explicit(p, v, memory_order_relaxed);
+}
+
 static uint64_t round8(uint64_t n) { return (n + 7) & ~UINT64_C(7); }
 
 static uint64_t make_header(uint64_t bytes, uint32_t type, unsigned kind, uint64_t sequence) {
@@ -90,6 +95,25 @@ static _Atomic uint64_t *header_at(const struct ili_arena *a, ili_off at) {
 
 static void count_bytes(struct ili_queue *q, int64_t by) {
     atomic_fetch_add_explicit(&q->used_bytes, (uint64_t)by, memory_order_relaxed);
+}
+
+/* Fetches the lines AHEAD_BYTES behind P. They are in the other side's cache, and a guard's locked
+ * instructions wait for every access before them: without this each message would cost the time that
+ * its lines take between two processors. P may lie behind the segment or the arena: a hint never
+ * faults. */
+static void prefetch_write(const uint8_t *p) {
+#if defined(__x86_64__)
+    /* not __builtin_prefetch(p, 1), which without -mprfchw fetches the lines for reading */
+    __asm__ __volatile__("prefetchw %0\n\tprefetchw %1" ::"m"(p[AHEAD_BYTES]),
+                         "m"(p[AHEAD_BYTES + 64]));
+#else
+    __builtin_prefetch(p + AHEAD_BYTES, 1);
+    __builtin_prefetch(p + AHEAD_BYTES + 64, 1);
+#endif
+}
+static void prefetch_read(const uint8_t *p) {
+    __builtin_prefetch(p + AHEAD_BYTES);
+    __builtin_prefetch(p + AHEAD_BYTES + 64);
 }
 
 /* ---- tail ------------------------------------------------------------------------------------- */
@@ -165,9 +189,12 @@ il_status ili_store_reserve(struct ili_member *member, struct ili_agent *self,
     return IL_OK;
 }
 
-/* Publishes HEADER, whose room of ROOM bytes has been filled. */
-static void commit(const struct ili_arena *a, struct ili_queue *q, uint64_t header, uint64_t room) {
+/* Publishes HEADER, whose room of ROOM bytes has been filled; with it the block in pending[0] of HOLDER,
+ * if it is not NULL. */
+static void commit(const struct ili_arena *a, struct ili_queue *q, uint64_t header, uint64_t room,
+                   struct ili_agent *holder) {
     ili_off at = load(&q->tail_at), next = at + 8 + round8(room);
+    prefetch_write(a->base + next);
     store(header_at(a, next), 0);
     ILI_POINT("queue.put.prepared");
     /* release: pairs with the consumer's acquire in first_in_segment() */
@@ -176,6 +203,9 @@ static void commit(const struct ili_arena *a, struct ili_queue *q, uint64_t head
     /* before tail_at moves on: repair finds the count in the header that tail_at points to */
     atomic_store_explicit(&q->put_count, load(&q->put_count) + 1, memory_order_release);
     ILI_POINT("queue.put.counted");
+    /* likewise: as long as tail_at points to the record, repair finds that the block is in the queue */
+    if (holder) ili_alloc_published(holder, 0);
+    ILI_POINT("queue.put.block");
     store(&q->tail_at, next);
 }
 
@@ -185,7 +215,7 @@ void ili_store_append(struct ili_member *member, struct ili_queue *queue,
     ili_off at = load(&queue->tail_at);
     if (message->bytes) memcpy(a->base + at + 8, message->data, message->bytes);
     commit(a, queue, make_header(message->bytes, message->type, INLINE, load(&queue->put_count)),
-           message->bytes);
+           message->bytes, NULL);
 }
 
 void ili_store_append_block(struct ili_member *member, struct ili_agent *self,
@@ -195,9 +225,7 @@ void ili_store_append_block(struct ili_member *member, struct ili_agent *self,
     memcpy(a->base + load(&queue->tail_at) + 8, &block, sizeof block);
     count_bytes(queue, (int64_t)ili_alloc_size(message->bytes));
     commit(a, queue, make_header(message->bytes, message->type, BLOCK, load(&queue->put_count)),
-           sizeof block);
-    ILI_POINT("queue.put.block");
-    ili_alloc_published(self, 0);
+           sizeof block, self);
 }
 
 /* ---- head ------------------------------------------------------------------------------------- */
@@ -209,9 +237,10 @@ static uint64_t make_position(ili_off at, uint64_t count) {
     return at / 8 | (count & COUNT_MASK) << POSITION_BITS;
 }
 
-/* Puts the emptied segment in pending[2] aside for the producers, or frees it. */
-static void recycle(struct ili_member *m, struct ili_agent *self, struct ili_queue *q) {
-    ili_off at = load(&self->pending[2]);
+/* Puts the emptied segment in pending[2] of OWNER aside for the producers, or frees it. */
+static void recycle(struct ili_member *m, struct ili_agent *self, struct ili_agent *owner,
+                    struct ili_queue *q) {
+    ili_off at = load(&owner->pending[2]);
     uint64_t word = load(&q->spare), tag = (word + 1) & SPARE_TAG, bytes = 0;
     (void)segment_at(&m->arena, at, &bytes);
     if ((word & ~SPARE_TAG) == 0 && bytes == SEGMENT_BYTES) {
@@ -220,28 +249,29 @@ static void recycle(struct ili_member *m, struct ili_agent *self, struct ili_que
         bool put = atomic_compare_exchange_strong_explicit(
             &q->spare, &word, at | tag, memory_order_release, memory_order_relaxed);
         ILI_POINT("queue.spare.put");
-        if (put) ili_alloc_published(self, 2);
+        if (put) ili_alloc_published(owner, 2);
         ili_guard_done(&q->head_guard);
         if (put) return;
     }
     count_bytes(q, -(int64_t)bytes);
-    (void)ili_alloc_free(m, self, 2);
+    (void)ili_alloc_free_of(m, self, owner, 2);
 }
 
 /* From the emptied head segment to the next. */
-static bool next_segment(struct ili_member *m, struct ili_agent *self, struct ili_queue *q) {
+static bool next_segment(struct ili_member *m, struct ili_agent *self, struct ili_agent *owner,
+                         struct ili_queue *q) {
     uint64_t bytes;
     ili_off old = load(&q->head_segment);
     struct segment *s = segment_at(&m->arena, old, &bytes);
     ili_off next = s ? load(&s->next) : 0;
     if (!segment_at(&m->arena, next, &bytes)) return false;
-    ili_alloc_adopt(self, 2, old);
+    ili_alloc_adopt(owner, 2, old);
     ILI_POINT("queue.head.adopted");
     publish(&q->head_segment, next);
     ILI_POINT("queue.head.segment");
     publish(&q->head_position, make_position(next + sizeof *s, load(&q->get_count)));
     ILI_POINT("queue.head.position");
-    recycle(m, self, q);
+    recycle(m, self, owner, q);
     return true;
 }
 
@@ -267,8 +297,8 @@ static bool first_returned(const struct ili_arena *a, const struct ili_queue *q,
     return true;
 }
 
-bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct ili_queue *queue,
-                     struct ili_record *record, il_status *status) {
+bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct ili_agent *owner,
+                     struct ili_queue *queue, struct ili_record *record, il_status *status) {
     const struct ili_arena *a = &member->arena;
     if (load(&queue->returned_count) && first_returned(a, queue, record)) return true;
     if (load(&queue->head_segment) == 0 && !begin(a, queue)) return false;
@@ -283,7 +313,7 @@ bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct i
         uint64_t length = length_of(header);
         if (header == 0) return false;
         if (kind == END) {
-            if (!next_segment(member, self, queue)) break;
+            if (!next_segment(member, self, owner, queue)) break;
             continue;
         }
         *record = (struct ili_record){
@@ -299,10 +329,10 @@ bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct i
     return false;
 }
 
-void ili_store_take(struct ili_member *member, struct ili_agent *self, struct ili_queue *queue,
+void ili_store_take(struct ili_member *member, struct ili_agent *owner, struct ili_queue *queue,
                     const struct ili_record *record) {
     const struct ili_arena *a = &member->arena;
-    if (record->block) ili_alloc_adopt(self, 0, record->block);
+    if (record->block) ili_alloc_adopt(owner, 0, record->block);
     ILI_POINT("queue.take.adopted");
     if (record->returned) {
         const struct returned *r = ili_at(a, record->block, sizeof *r);
@@ -314,6 +344,7 @@ void ili_store_take(struct ili_member *member, struct ili_agent *self, struct il
     uint64_t count = load(&queue->get_count) + 1;
     ili_off at = position_of(load(&queue->head_position));
     ili_off next = at + 8 + (record->block ? 8 : round8(record->bytes));
+    prefetch_read(a->base + next);
     /* release: the producers' view of the counts; the guard orders consumers */
     publish(&queue->head_position, make_position(next, count));
     ILI_POINT("queue.take.moved");
@@ -357,34 +388,72 @@ void ili_store_give_back(struct ili_member *member, struct ili_agent *self,
 
 /* ---- end and repair ---------------------------------------------------------------------------- */
 
+/* Frees the spare segment, and an emptied one that is in pending[2] of OWNER. */
+static il_status dispose_spare(struct ili_member *m, struct ili_agent *self,
+                               struct ili_agent *owner, struct ili_queue *q) {
+    ili_off spare = load(&q->spare) & ~SPARE_TAG;
+    if (load(&owner->pending[2]) == spare) ili_alloc_published(owner, 2);
+    il_status status = ili_alloc_free_of(m, self, owner, 2);
+    if (!spare || status != IL_OK) return status;
+    ili_alloc_adopt(owner, 2, spare);
+    publish(&q->spare, 0);
+    ILI_POINT("queue.dispose.spare");
+    return ili_alloc_free_of(m, self, owner, 2);
+}
+
 il_status ili_store_dispose(struct ili_member *member, struct ili_agent *self,
-                            struct ili_queue *queue, struct ili_agent *dead) {
+                            struct ili_agent *owner, struct ili_queue *queue) {
     struct ili_record record;
     il_status status = IL_OK;
     uint64_t most = member->arena.bytes / 8; /* a corrupt chain may lead in a circle */
-    if (dead) ili_store_repair_head(member, queue, dead);
-    while (most-- > 0 && ili_store_first(member, self, queue, &record, &status)) {
-        ili_store_take(member, self, queue, &record);
-        status = ili_alloc_free(member, self, 0);
-        if (status != IL_OK) return status;
+    /* goes on where it stopped, if it did: what is unlinked is freed, what is not stays for now */
+    ili_store_repair_head(member, queue, owner);
+    status = ili_alloc_free_of(member, self, owner, 0);
+    if (status == IL_OK) status = dispose_spare(member, self, owner, queue);
+    while (status == IL_OK && most-- > 0 &&
+           ili_store_first(member, self, owner, queue, &record, &status)) {
+        ili_store_take(member, owner, queue, &record);
+        status = ili_alloc_free_of(member, self, owner, 0);
     }
-    ili_off spare = load(&queue->spare) & ~SPARE_TAG, last = load(&queue->head_segment);
-    if (spare) {
-        if (dead && load(&dead->pending[2]) == spare) ili_alloc_published(dead, 2);
-        ili_alloc_adopt(self, 2, spare);
-        publish(&queue->spare, 0);
-        ILI_POINT("queue.dispose.spare");
-        status = ili_alloc_free(member, self, 2);
-    }
+    if (status == IL_ECORRUPT) status = IL_OK; /* what cannot be reached is lost */
+    if (status == IL_OK) status = dispose_spare(member, self, owner, queue);
+    ili_off last = load(&queue->head_segment);
     if (last && status == IL_OK) {
-        ili_alloc_adopt(self, 2, last);
+        ili_alloc_adopt(owner, 2, last);
         publish(&queue->first_segment, 0);
         publish(&queue->tail_segment, 0);
         publish(&queue->head_segment, 0);
         ILI_POINT("queue.dispose.last");
-        status = ili_alloc_free(member, self, 2);
+        status = ili_alloc_free_of(member, self, owner, 2);
     }
     return status;
+}
+
+/* The segments' and blocks' bytes from the head on; those given back are not counted. */
+bool ili_store_recount(struct ili_member *member, struct ili_queue *queue) {
+    const struct ili_arena *a = &member->arena;
+    uint64_t bytes, used = 0, most = a->bytes / 8;
+    ili_off segment = load(&queue->head_segment), at = position_of(load(&queue->head_position));
+    if (atomic_exchange_explicit(&queue->recount, 0, memory_order_relaxed) == 0) return false;
+    if (segment == 0) {
+        segment = load(&queue->first_segment);
+        at = segment + sizeof(struct segment);
+    }
+    if (segment_at(a, load(&queue->spare) & ~SPARE_TAG, &bytes)) used += bytes;
+    for (struct segment *s; (s = segment_at(a, segment, &bytes)) && most > 0;) {
+        used += bytes;
+        uint64_t header = 0;
+        while (at >= segment + sizeof *s && at <= segment + bytes - 8 && most-- > 0) {
+            header = atomic_load_explicit(header_at(a, at), memory_order_acquire);
+            if (header == 0 || kind_of(header) == END) break;
+            if (kind_of(header) == BLOCK) used += ili_alloc_size(length_of(header));
+            at += 8 + (kind_of(header) == BLOCK ? 8 : round8(length_of(header)));
+        }
+        segment = kind_of(header) == END ? load(&s->next) : 0;
+        at = segment + sizeof *s;
+    }
+    store(&queue->used_bytes, used);
+    return true;
 }
 
 void ili_store_repair_tail(struct ili_member *member, struct ili_queue *queue,
@@ -411,13 +480,14 @@ void ili_store_repair_tail(struct ili_member *member, struct ili_queue *queue,
         uint32_t uncounted = (uint32_t)(header >> 32) + 1 - (uint32_t)load(&queue->put_count);
         if (uncounted > 1) break; /* corrupt */
         store(&queue->put_count, load(&queue->put_count) + uncounted);
-        store(&queue->tail_at, at + 8 + round8(room));
         if (kind_of(header) == BLOCK) {
             ili_off block;
             memcpy(&block, a->base + at + 8, sizeof block);
             if (load(&dead->pending[0]) == block) ili_alloc_published(dead, 0);
         }
+        store(&queue->tail_at, at + 8 + round8(room)); /* last, as in commit(): the keeper may die too */
     }
+    store32(&queue->recount, 1);
     ili_off segment_pending = load(&dead->pending[2]);
     if (segment_pending && (segment_pending == load(&queue->tail_segment) ||
                             segment_pending == (load(&queue->spare) & ~SPARE_TAG))) {
@@ -460,8 +530,10 @@ void ili_store_repair_head(struct ili_member *member, struct ili_queue *queue,
         ili_alloc_published(dead, 2);
     }
     ili_guard_done(&queue->head_guard);
+    store32(&queue->recount, 1);
     ili_off block = load(&dead->pending[0]), there = 0;
-    if (segment && kind_of(load(header_at(a, at))) == BLOCK) {
+    if (segment_at(a, segment, &bytes) && at <= segment + bytes - 16 &&
+        kind_of(load(header_at(a, at))) == BLOCK) {
         memcpy(&there, a->base + at + 8, sizeof there);
     }
     bool returned = among_returned(a, queue, block);

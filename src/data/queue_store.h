@@ -9,6 +9,11 @@
 
 #include "data/queue.h"
 
+/* Intents of a queue's guards. SPARING (head): an emptied segment [1] becomes the spare, with the tag [2].
+ * TELLING: the waiter of number [1] is taken out of the guard's list and told to try. */
+#define ILI_QUEUE_SPARING 1u
+#define ILI_QUEUE_TELLING 2u
+
 /* Messages up to this many bytes lie in a segment, longer ones in a block of their own. */
 #define ILI_QUEUE_INLINE_BYTES 8192u
 
@@ -35,13 +40,14 @@ struct ili_record {
     bool returned;
 };
 
-/* Head. The oldest message; false: none. Moves over emptied segments. IL_ECORRUPT in *STATUS. */
-bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct ili_queue *queue,
-                     struct ili_record *record, il_status *status);
+/* Head. The oldest message; false: none. Moves over emptied segments, by pending[2] of OWNER: SELF, or a
+ * dead agent whose work SELF goes on with. IL_ECORRUPT in *STATUS. */
+bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct ili_agent *owner,
+                     struct ili_queue *queue, struct ili_record *record, il_status *status);
 
-/* Head. Takes RECORD, which ili_store_first() gave. A block of it is then in pending[0], for the
- * caller to copy from and to free. */
-void ili_store_take(struct ili_member *member, struct ili_agent *self, struct ili_queue *queue,
+/* Head. Takes RECORD, which ili_store_first() gave. A block of it is then in pending[0] of OWNER, for
+ * the caller to copy from and to free. */
+void ili_store_take(struct ili_member *member, struct ili_agent *owner, struct ili_queue *queue,
                     const struct ili_record *record);
 
 /* Head. Puts the block in pending[0], which ili_store_prepare_returned() filled, before all others. */
@@ -54,7 +60,11 @@ il_status ili_store_prepare_returned(struct ili_member *member, struct ili_agent
 
 /* Nobody refers to the queue: frees everything. See ili_kind.dispose. */
 il_status ili_store_dispose(struct ili_member *member, struct ili_agent *self,
-                            struct ili_queue *queue, struct ili_agent *dead);
+                            struct ili_agent *owner, struct ili_queue *queue);
+
+/* Tail and head. Counts the arena's bytes that the queue uses anew, if a death made the number doubtful.
+ * False: it was not. */
+bool ili_store_recount(struct ili_member *member, struct ili_queue *queue);
 
 /* Repair of what each guard protects. */
 void ili_store_repair_tail(struct ili_member *member, struct ili_queue *queue,

@@ -111,7 +111,8 @@ static __attribute__((noinline)) il_status acquire_slow(il_lock *lock, int64_t t
 il_status il_lock_acquire(il_lock *lock, int64_t timeout_ns, uint64_t *token) {
     uint64_t granted;
     if (UNLIKELY(!lock)) return no_lock();
-    if (UNLIKELY(!lock->lock || !ili_lock_try_fast(lock->lock, self_of(lock), &granted))) {
+    if (UNLIKELY(!lock->lock ||
+                 !ili_lock_try_guess(lock->lock, self_of(lock), &lock->guess, &granted))) {
         return acquire_slow(lock, timeout_ns, token);
     }
     if (token) *token = granted;

@@ -68,15 +68,22 @@ static bool watch(struct ili_keeper *k, int fd, void *what) {
     return epoll_ctl(k->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-static void close_fds(struct peer *p) {
-    if (p->fd >= 0) close(p->fd); /* closing takes it out of epoll */
-    if (p->pid_fd >= 0) close(p->pid_fd);
-    p->fd = p->pid_fd = -1;
+/* A descriptor that a forked process has a copy of stays in epoll when it is closed here. */
+static void drop_fd(struct ili_keeper *k, int *fd) {
+    if (*fd < 0) return;
+    epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, *fd, NULL);
+    close(*fd);
+    *fd = -1;
+}
+
+static void close_fds(struct ili_keeper *k, struct peer *p) {
+    drop_fd(k, &p->fd);
+    drop_fd(k, &p->pid_fd);
 }
 
 static void forget(struct ili_keeper *k, struct peer *p) {
     if (p->state == HELLO) k->hellos--;
-    close_fds(p);
+    close_fds(k, p);
     if (p->previous) p->previous->next = p->next;
     if (p->next) p->next->previous = p->previous;
     if (k->peers == p) k->peers = p->next;
@@ -168,7 +175,7 @@ static void on_end(struct ili_keeper *k, struct peer *p) {
     }
     p->state = DEAD;
     k->dead++;
-    close_fds(p);
+    close_fds(k, p);
     report_end(k, p);
     recover(k, p);
 }

@@ -22,15 +22,15 @@ static void *object_of(const struct ili_arena *a, const struct ili_guard *guard,
     return at > member_at ? ili_object_at(a, at - member_at, kind) : NULL;
 }
 
-void ili_kinds_repair(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard,
-                      struct ili_agent *dead) {
+il_status ili_kinds_repair(struct ili_member *member, struct ili_agent *self,
+                           struct ili_guard *guard, struct ili_agent *dead) {
     const struct ili_arena *a = &member->arena;
     void *object;
     switch (guard->kind) {
     case ILI_GUARD_ALLOC:
         if (guard == &a->header->alloc) ili_alloc_repair(member);
         break;
-    case ILI_GUARD_NAMES: ili_names_repair(member, self, guard, dead); break;
+    case ILI_GUARD_NAMES: return ili_names_repair(member, self, guard, dead);
     case ILI_GUARD_LOCK:
         object = object_of(a, guard, ILI_KIND_LOCK, offsetof(struct ili_lock, guard));
         if (object) ili_lock_repair(member, self, object);
@@ -45,4 +45,5 @@ void ili_kinds_repair(struct ili_member *member, struct ili_agent *self, struct 
         break;
     default: break;
     }
+    return IL_OK;
 }

@@ -4,10 +4,12 @@
  * 1. Guards, innermost kind first, so that a repair never waits for a guard that the same dead
  *    process holds. Each repair also decides which of the dead agent's pending blocks are published.
  * 2. Wake-ups that were announced (agent.waking) and may not have been made.
- * 3. Pending blocks: now surely in nobody's reach, so they are freed.
+ * 3. Objects that nobody refers to any more, and pending blocks: now surely in nobody's reach.
  * 4. Every object in the open table: its kind's recover(), then the handle is closed.
  * 5. The table's pages, the agents, the slot.
  * Agents keep their owner until 5, since wait queues know a dead waiter by it.
+ * The keeper may die in the middle of this. Therefore guards stay the dead agent's until what they
+ * protect is right, blocks stay in the dead agent's pending[], and each step may be done again.
  */
 #include "session/recover.h"
 
@@ -47,15 +49,16 @@ static il_status repair_guards(struct ili_member *m, struct ili_agent *self, str
     for (unsigned i = 0; i < ILI_AGENT_GUARDS; i++) {
         struct ili_guard *guard = ili_guard_at(&m->arena, load_off(&dead->held[i]));
         if (!guard || guard->kind != kind) continue;
-        if (ili_guard_take_over(m, self, guard, ili_agent_number(&m->arena, dead))) {
-            ili_kinds_repair(m, self, guard, dead);
-            ili_guard_unlock(m, self, guard);
-            ili_agent_wake_now(m, self);
+        uint32_t number = ili_agent_number(&m->arena, dead);
+        if (ili_guard_is_held_by(guard, number)) {
+            il_status status = ili_kinds_repair(m, self, guard, dead);
+            if (status != IL_OK) return status;
         }
-        ILI_POINT("recover.guard");
+        ILI_POINT("recover.guard.repaired");
+        ili_guard_free_of(guard, number);
+        ili_agent_wake_now(m, self);
+        ILI_POINT("recover.guard.freed");
         atomic_store_explicit(&dead->held[i], 0, memory_order_relaxed);
-        il_status status = ili_alloc_free(m, self, 1); /* an object that the repair retired */
-        if (status != IL_OK) return status;
     }
     return IL_OK;
 }
@@ -81,6 +84,9 @@ static bool is_open_page(const struct ili_arena *a, ili_off block) {
 static il_status free_pending(struct ili_member *m, struct ili_agent *self, struct ili_agent *dead,
                               uint32_t unused) {
     (void)unused;
+    /* first, since it decides whether the others are still in the object */
+    il_status reaped = ili_names_reap(m, self, dead);
+    if (reaped != IL_OK) return reaped;
     for (unsigned i = 0; i < ILI_AGENT_PENDING; i++) {
         ili_off block = load_off(&dead->pending[i]);
         if (block == 0) continue;
@@ -124,16 +130,24 @@ static il_status close_handles(struct ili_member *m, struct ili_agent *self, uin
     return result;
 }
 
+/* The last page first, so that the word that names it is cleared together with its memory. */
 static il_status free_pages(struct ili_member *m, struct ili_agent *self, uint32_t slot) {
     _Atomic ili_off *head = &m->arena.slots[slot].open_pages;
-    for (uint32_t pages = 0; load_off(head) && pages < PAGES_MOST; pages++) {
-        struct ili_open_page *page = ili_open_page_at(&m->arena, load_off(head));
-        if (!page) break;
-        ili_alloc_adopt(self, 2, load_off(head));
-        ILI_POINT("recover.page.adopted");
-        atomic_store_explicit(head, load_off(&page->next), memory_order_release);
-        ILI_POINT("recover.page.unlinked");
-        il_status status = ili_alloc_free(m, self, 2);
+    while (load_off(head)) {
+        _Atomic ili_off *word = head;
+        struct ili_open_page *page = ili_open_page_at(&m->arena, load_off(word));
+        for (uint32_t pages = 0; page && load_off(&page->next); pages++) {
+            if (pages > PAGES_MOST) page = NULL;
+            if (!page) break;
+            word = &page->next;
+            page = ili_open_page_at(&m->arena, load_off(word));
+        }
+        if (!page) { /* corrupt */
+            atomic_store_explicit(head, 0, memory_order_relaxed);
+            return IL_OK;
+        }
+        ILI_POINT("recover.page");
+        il_status status = ili_alloc_free_word(m, self, word);
         if (status != IL_OK) return status;
     }
     return IL_OK;
@@ -156,6 +170,8 @@ static il_status run(struct ili_member *m, struct ili_agent *self, uint32_t slot
     for (unsigned i = 0; i < sizeof rank_order && status == IL_OK; i++) {
         status = each_agent(m, self, slot, repair_guards, rank_order[i]);
     }
+    /* what an earlier call left behind; after the guards, since it may need one of this slot's */
+    if (status == IL_OK) status = free_pending(m, self, self, 0);
     if (status == IL_OK) status = each_agent(m, self, slot, pay_wakes, 0);
     if (status == IL_OK) status = each_agent(m, self, slot, free_pending, 0);
     if (status == IL_OK) status = close_handles(m, self, slot);

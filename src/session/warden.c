@@ -262,6 +262,7 @@ void ili_warden_stop(struct ili_member *member) {
 
 void ili_warden_after_fork(struct ili_member *member) {
     struct warden *w = member->warden;
+    pthread_mutex_init(&start_mutex, NULL); /* another thread may have held it */
     member->warden = NULL;
     if (!w) return;
     /* The child's copies of the descriptors: the connection must end with the parent. The memory is

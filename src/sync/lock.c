@@ -1,15 +1,17 @@
 /*
  * lock.c - see lock.h.
  *
- * word: owner (13 bits), WAITERS, WAKING, DIED, DELETED in the low half, the sequence of grants in
- * the high half. Who changes what:
+ * word: owner (13 bits), WAITERS, WAKING, DIED, DELETED, HANDED in the low half, the sequence of grants
+ * in the high half. Who changes what:
  *   free -> owned           anybody, by compare-and-swap, sequence + 1, DIED cleared; not past
  *                           waiters if the lock is fair
  *   owned -> free           the owner; with WAITERS and without WAKING only under the guard (dispatch)
  *   owned -> owned by head  under the guard (hand): sequence + 1
  *   WAITERS, WAKING, DIED, DELETED   set and cleared under the guard, DIED cleared by a grant
+ *   HANDED                           set by hand together with the owner, cleared when the new owner has
+ *                                    been told: in between, the word changes only under the guard
  *
- * Invariants, whenever the guard is free (ili_lock_check):
+ * Invariants, whenever the guard is free (ili_lock_check), HANDED being clear then:
  * 1. WAITERS is set exactly if the queue is not empty.
  * 2. WAKING is set only if the queue's first is NOTIFIED; nobody else is NOTIFIED.
  * 3. If the lock is free and somebody waits, WAKING is set: someone is on the way to take it. (Not
@@ -20,8 +22,9 @@
  * ILI_LOCK_PATIENCE_NS sets ILI_AGENT_HANDOFF instead of WAKING: the next release is then made by
  * dispatch, which hands the lock to it.
  *
- * Intent of the guard: HAND, [1] the waiter, [2] the sequence of its grant. The hand-over happened
- * exactly if the word's sequence has reached that number.
+ * Intent of the guard: HAND, [1] the waiter; from bit 8 of [0]: the owner before had died. The hand-over
+ * happened exactly if HANDED is set. (The sequence alone would not tell: another thread, even of the same
+ * process, may have taken the free lock at that moment.)
  * Lock order: this guard is taken alone, or inside a stripe of names.
  */
 #include "sync/lock.h"
@@ -32,7 +35,8 @@
 #include "base/point.h"
 
 #define HAND 1u
-#define SPINS 100
+#define LOOKS 12     /* at a lock that is held, before a thread goes to sleep */
+#define LULL_MOST 64 /* pauses between two of them */
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -87,7 +91,8 @@ static bool wants_handing(const struct ili_lock *lock, const struct ili_agent *h
     return ili_agent_state(head) == ILI_PARK_WAITING && ili_now_ns() - since > ILI_LOCK_PATIENCE_NS;
 }
 
-/* The waiter owns the lock by the grant SEQUENCE: takes it out of the queue and tells it. */
+/* The waiter owns the lock by the grant SEQUENCE: takes it out of the queue and tells it. Its
+ * wait_object it clears itself: a death before it was told finds it by that. */
 static void settle_hand(struct ili_member *m, struct ili_lock *lock, struct ili_agent *waiter,
                         uint32_t sequence, bool died) {
     ili_waitq_remove(m, &lock->waiters, waiter);
@@ -96,8 +101,9 @@ static void settle_hand(struct ili_member *m, struct ili_lock *lock, struct ili_
     atomic_store_explicit(&waiter->token, ili_lock_granted(lock, sequence), memory_order_relaxed);
     if (died) atomic_fetch_or_explicit(&waiter->flags, ILI_AGENT_DIED, memory_order_relaxed);
     ILI_POINT("lock.hand.settled");
-    atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
     ili_agent_set_state(waiter, ILI_PARK_GRANTED);
+    ILI_POINT("lock.hand.told");
+    clear_bits(lock, ILI_LOCK_HANDED);
 }
 
 /* Grants the lock, whose word is WORD, to HEAD. False: the word changed. */
@@ -105,10 +111,10 @@ static bool hand(struct ili_member *m, struct ili_lock *lock, struct ili_agent *
                  uint64_t word) {
     uint32_t slot = atomic_load_explicit(&head->owner, memory_order_relaxed);
     uint64_t next =
-        ((word & ~(ILI_LOCK_OWNER | ILI_LOCK_DIED)) + ILI_LOCK_GRANT) | (slot & ILI_LOCK_OWNER);
+        ((word & ~(ILI_LOCK_OWNER | ILI_LOCK_DIED)) + ILI_LOCK_GRANT) |
+                    ILI_LOCK_HANDED | (slot & ILI_LOCK_OWNER);
     bool died = (word & ILI_LOCK_DIED) != 0;
-    ili_guard_intend(&lock->guard, HAND | (uint64_t)died << 8, ili_agent_number(&m->arena, head),
-                     sequence_of(next));
+    ili_guard_intend(&lock->guard, HAND | (uint64_t)died << 8, ili_agent_number(&m->arena, head), 0);
     ILI_POINT("lock.hand.intended");
     bool done = change_word(lock, &word, next);
     ILI_POINT("lock.hand.owned");
@@ -186,11 +192,12 @@ static void leave(struct ili_member *m, struct ili_agent *self, struct ili_lock 
 /* What a waiter that is no longer in the queue was told; *TOKEN on a grant. */
 static il_status outcome(struct ili_agent *waiter, uint64_t *token) {
     uint32_t state = ili_agent_state(waiter);
+    if (state != ILI_PARK_GRANTED && state != ILI_PARK_ENDED) return IL_ETIMEOUT;
+    atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
     if (state == ILI_PARK_ENDED) {
         ili_agent_set_state(waiter, ILI_PARK_IDLE);
         return IL_EDELETED;
     }
-    if (state != ILI_PARK_GRANTED) return IL_ETIMEOUT;
     uint32_t flags = atomic_fetch_and_explicit(
         &waiter->flags, ~(ILI_AGENT_DIED | ILI_AGENT_HANDOFF), memory_order_relaxed);
     *token = atomic_load_explicit(&waiter->token, memory_order_relaxed);
@@ -225,10 +232,12 @@ static il_status take_or_queue(struct ili_member *m, struct ili_agent *self, str
 
 /* ---- acquire ---------------------------------------------------------------------------------- */
 
-/* A few attempts to take the lock while it is about to become free. */
-static bool spin(struct ili_lock *lock, uint32_t self, int tries, uint64_t *token,
+/* A few attempts to take the lock while it is about to become free. Looking takes the lock's line away
+ * from its owner, and taking it moves whatever the lock protects as well: so the looks come further
+ * and further apart, and an owner that returns at once gets some turns in a row. */
+static bool spin(struct ili_lock *lock, uint32_t self, int looks, uint64_t *token,
                  il_status *status) {
-    for (int i = 0; i < tries; i++) {
+    for (int i = 0, lull = 4; i < looks; i++, lull = lull < LULL_MOST ? lull * 2 : lull) {
         uint64_t word = load_word(lock);
         if (word & ILI_LOCK_DELETED) {
             *status = IL_EDELETED;
@@ -242,7 +251,7 @@ static bool spin(struct ili_lock *lock, uint32_t self, int tries, uint64_t *toke
                 return true;
             }
         }
-        relax();
+        for (int p = 0; p < lull && i + 1 < looks; p++) relax();
     }
     return false;
 }
@@ -296,7 +305,7 @@ static il_status wait_in_queue(struct ili_member *m, struct ili_agent *self, str
             return status;
         }
         if (slept != IL_OK) return slept;
-        if (spin(lock, number, SPINS, token, &status)) {
+        if (spin(lock, number, LOOKS, token, &status)) {
             if (status == IL_EDELETED) continue; /* being told so as well */
             leave_as_owner(m, self, lock);
             return status;
@@ -313,7 +322,7 @@ il_status ili_lock_acquire(struct ili_member *member, struct ili_lock *lock, int
     il_status status = IL_ETIMEOUT;
     uint64_t granted = 0;
     if (number == 0) return ili_member_check(member);
-    if (!spin(lock, number, deadline_ns == 0 ? 1 : SPINS, &granted, &status)) {
+    if (!spin(lock, number, deadline_ns == 0 ? 1 : LOOKS, &granted, &status)) {
         if (deadline_ns == 0) {
             /* polling must not wait for ever for somebody who died: see that a keeper is there */
             if (member->before_wait) member->before_wait(member);
@@ -354,7 +363,7 @@ static il_status give_up(struct ili_member *m, struct ili_lock *lock, uint32_t o
         il_status status = check_holder(lock, word, owner, token);
         if (status != IL_OK) return status;
         uint64_t waiting = word & (ILI_LOCK_WAITERS | ILI_LOCK_WAKING);
-        if (waiting == ILI_LOCK_WAITERS) break;
+        if (waiting == ILI_LOCK_WAITERS || word & ILI_LOCK_HANDED) break;
         /* release: pairs with the next owner's acquire. Nobody waits, or somebody is awake. */
         if (atomic_compare_exchange_strong_explicit(&lock->word, &word,
                                                     (word & ~ILI_LOCK_OWNER) | mark,
@@ -433,9 +442,9 @@ il_status ili_lock_withdraw(struct ili_member *member, struct ili_lock *lock,
 static void end_waiters(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock) {
     struct ili_agent *waiter;
     for (uint32_t i = 0; i < m->arena.regions.agents; i++) {
-        if (!(waiter = ili_waitq_first(m, &lock->waiters))) return;
+        if (!(waiter = ili_waitq_first(m, &lock->waiters))) break;
         ili_waitq_remove(m, &lock->waiters, waiter);
-        atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
+        ILI_POINT("lock.end.removed");
         ili_agent_wake_later(m, self, waiter);
         ili_agent_set_state(waiter, ILI_PARK_ENDED);
         ILI_POINT("lock.end.told");
@@ -460,9 +469,9 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     return IL_OK;
 }
 
-static il_status dispose(struct ili_member *member, struct ili_agent *self, void *object,
-                         struct ili_agent *dead) {
-    (void)member, (void)self, (void)object, (void)dead; /* nothing hangs on a lock */
+static il_status dispose(struct ili_member *member, struct ili_agent *self,
+                         struct ili_agent *owner, void *object) {
+    (void)member, (void)self, (void)owner, (void)object; /* nothing hangs on a lock */
     return IL_OK;
 }
 
@@ -486,26 +495,27 @@ static void mend(struct ili_member *m, struct ili_agent *self, struct ili_lock *
     }
 }
 
+/* Whether the waiter of an intent was not told yet. */
+static bool still_waits(const struct ili_agent *waiter, ili_off lock) {
+    uint32_t state = ili_agent_state(waiter);
+    return (state == ILI_PARK_WAITING || state == ILI_PARK_NOTIFIED) &&
+           atomic_load_explicit(&waiter->wait_object, memory_order_relaxed) == lock;
+}
+
 void ili_lock_repair(struct ili_member *member, struct ili_agent *self, struct ili_lock *lock) {
     uint64_t intent = atomic_load_explicit(&lock->guard.intent[0], memory_order_acquire);
     uint64_t number = atomic_load_explicit(&lock->guard.intent[1], memory_order_relaxed);
-    uint64_t sequence = atomic_load_explicit(&lock->guard.intent[2], memory_order_relaxed);
     ili_off at = ili_off_of(&member->arena, lock);
     ili_waitq_repair(member, &lock->waiters, at, 0, UINT32_MAX);
+    ili_waitq_relink(member, &lock->waiters, at, 0, true);
     struct ili_agent *waiter = ili_agent_at(&member->arena, (uint32_t)number);
-    int32_t ahead = (int32_t)(sequence_of(load_word(lock)) - (uint32_t)sequence);
-    bool waits = waiter && atomic_load_explicit(&waiter->wait_object, memory_order_relaxed) == at &&
-                 ili_agent_state(waiter) != ILI_PARK_GRANTED;
-    if ((intent & 0xff) == HAND && ahead >= 0 && waits) {
-        /* handed over, but the waiter was not told. It may be unlinked already: link it once more,
-         * at the front, so that settle_hand() finds what it expects. */
-        ili_waitq_repair(member, &lock->waiters, at, 0, UINT32_MAX);
-        bool linked = false;
-        struct ili_agent *a = ili_waitq_first(member, &lock->waiters);
-        for (; a && !linked; a = ili_waitq_next(member, a)) linked = a == waiter;
-        if (!linked) ili_waitq_add(member, &lock->waiters, waiter, at, 0, true);
-        settle_hand(member, lock, waiter, (uint32_t)sequence, (intent >> 8 & 1) != 0);
-        ili_agent_wake(member, waiter);
+    uint64_t word = load_word(lock);
+    if (word & ILI_LOCK_HANDED) {
+        if (waiter && still_waits(waiter, at)) {
+            settle_hand(member, lock, waiter, sequence_of(word), (intent >> 8 & 1) != 0);
+        }
+        if (waiter) ili_agent_wake(member, waiter);
+        clear_bits(lock, ILI_LOCK_HANDED);
     }
     ili_guard_done(&lock->guard);
     mend(member, self, lock, UINT32_MAX);
@@ -529,7 +539,7 @@ il_status ili_lock_check(const struct ili_member *member, const struct ili_lock 
     const struct ili_agent *head = ili_waitq_first(member, &lock->waiters);
     bool waiters = (word & ILI_LOCK_WAITERS) != 0, waking = (word & ILI_LOCK_WAKING) != 0;
     if (!ili_waitq_sound(member, &lock->waiters)) return IL_ECORRUPT;
-    if (waiters != (head != NULL)) return IL_ECORRUPT;
+    if (waiters != (head != NULL) || word & ILI_LOCK_HANDED) return IL_ECORRUPT;
     if (waking && (!head || ili_agent_state(head) != ILI_PARK_NOTIFIED)) return IL_ECORRUPT;
     if ((word & (ILI_LOCK_OWNER | ILI_LOCK_DELETED)) == 0 && head && !waking) return IL_ECORRUPT;
     return IL_OK;

@@ -30,13 +30,15 @@
 #define ILI_LOCK_WAKING UINT64_C(0x20000)  /* the first waiter was notified and has not settled */
 #define ILI_LOCK_DIED UINT64_C(0x40000)    /* the last owner died, the next grant says so */
 #define ILI_LOCK_DELETED UINT64_C(0x80000) /* the name is gone: all calls fail */
+#define ILI_LOCK_HANDED UINT64_C(0x100000) /* the owner is a waiter that has not been told yet */
 #define ILI_LOCK_LOW UINT64_C(0xffffffff)
+#define ILI_LOCK_TOKEN_STEP 65536u /* grants between two updates of last_token */
 #define ILI_LOCK_GRANT (UINT64_C(1) << 32) /* the high half: how many grants, modulo 2^32 */
 
 struct ili_lock {
     struct ili_object object;
     _Atomic uint64_t word;
-    _Atomic uint64_t last_token; /* of a recent grant: supplies the bits above the sequence */
+    _Atomic uint64_t last_token; /* of some recent grant: supplies the bits above the sequence */
     uint32_t flags;              /* IL_LOCK_… as made */
     uint32_t reserved;
     /* What the server notes about a grant made over HTTP; counts while detail_token is the token of
@@ -69,22 +71,46 @@ static inline uint64_t ili_lock_token(const struct ili_lock *lock, uint32_t sequ
 /* After the word was changed to a grant of SEQUENCE for this process. */
 static inline uint64_t ili_lock_granted(struct ili_lock *lock, uint32_t sequence) {
     uint64_t token = ili_lock_token(lock, sequence);
-    /* relaxed: only the low half's distance counts, and any recent value serves */
-    atomic_store_explicit(&lock->last_token, token, memory_order_relaxed);
+    /* Now and then is enough, since only the distance to the sequence must stay below 2^31, and saves
+     * the release's locked instruction from waiting for a store. relaxed: any recent value serves,
+     * also an older one that overtakes. */
+    if (sequence % ILI_LOCK_TOKEN_STEP == 0) {
+        atomic_store_explicit(&lock->last_token, token, memory_order_relaxed);
+    }
     return token;
+}
+
+/* Takes the free LOCK, which nobody waits for, if its word is still *WORD; else that is what it is. */
+static inline bool ili_lock_take(struct ili_lock *lock, uint32_t self, uint64_t *word,
+                                 uint64_t *token) {
+    uint64_t granted = (*word + ILI_LOCK_GRANT) | self;
+    if ((*word & ILI_LOCK_LOW) != 0 || self == 0) return false;
+    /* acquire: pairs with the release of the one before */
+    if (!atomic_compare_exchange_strong_explicit(&lock->word, word, granted, memory_order_acquire,
+                                                 memory_order_relaxed)) {
+        return false;
+    }
+    *token = ili_lock_granted(lock, (uint32_t)(granted >> 32));
+    return true;
 }
 
 /* One attempt without waiting, for the case that nothing is going on. True: granted. */
 static inline bool ili_lock_try_fast(struct ili_lock *lock, uint32_t self, uint64_t *token) {
     uint64_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
-    if ((word & ILI_LOCK_LOW) != 0 || self == 0) return false;
-    uint64_t granted = (word + ILI_LOCK_GRANT) | self;
-    /* acquire: pairs with the release of the one before */
-    if (!atomic_compare_exchange_strong_explicit(&lock->word, &word, granted, memory_order_acquire,
-                                                 memory_order_relaxed)) {
+    return ili_lock_take(lock, self, &word, token);
+}
+
+/* The same for who comes often. GUESS is the caller's own: the lock's sequence when it was last granted
+ * this way. While nobody else is granted the lock, it saves a load of the word, which could not start
+ * before the locked instruction of the release before has ended. */
+static inline bool ili_lock_try_guess(struct ili_lock *lock, uint32_t self, _Atomic uint32_t *guess,
+                                      uint64_t *token) {
+    /* relaxed: a wrong guess costs one more attempt */
+    uint64_t word = (uint64_t)atomic_load_explicit(guess, memory_order_relaxed) << 32;
+    if (!ili_lock_take(lock, self, &word, token) && !ili_lock_take(lock, self, &word, token)) {
         return false;
     }
-    *token = ili_lock_granted(lock, (uint32_t)(granted >> 32));
+    atomic_store_explicit(guess, (uint32_t)*token, memory_order_relaxed);
     return true;
 }
 
@@ -135,7 +161,7 @@ void ili_lock_look(const struct ili_lock *lock, struct ili_lock_view *view);
 
 /* ---- repair ------------------------------------------------------------------------------------ */
 
-/* The guard was taken over from a dead holder. */
+/* A dead agent holds the guard. */
 void ili_lock_repair(struct ili_member *member, struct ili_agent *self, struct ili_lock *lock);
 
 /* Under the guard: IL_ECORRUPT if an invariant of lock.c does not hold. */
