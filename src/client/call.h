@@ -1,0 +1,68 @@
+/*
+ * call.h - one call of the C ABI as a request of the HTTP API, repeated where that is safe.
+ *
+ *     struct ili_call call;
+ *     ili_call_begin(&call, domain, "POST", "locks", name, name_bytes, "release");
+ *     ili_call_field(&call, "token");
+ *     ili_buffer_add_text(&call.body, "\"17\"");
+ *     il_status status = ili_call_run(&call);
+ *     …ili_json_member(call.object, "released")…
+ *     ili_call_end(&call);
+ *
+ * A request whose answer was lost is sent again, at most ILI_CALL_ATTEMPTS times in all. What takes
+ * or gives something carries an Idempotency-Key, so that the server answers as it did before; the
+ * rest does no harm twice, and `resent` tells that it may have been done already.
+ *
+ * Every failing call has written the error text.
+ */
+#ifndef ILI_CLIENT_CALL_H
+#define ILI_CLIENT_CALL_H
+
+#include "client/domain.h"
+#include "client/json_text.h"
+
+#define ILI_CALL_ATTEMPTS 4
+#define ILI_CALL_ANSWER_BYTES 65536 /* answers that hold no message */
+
+struct ili_call {
+    struct ili_remote_domain *domain;
+    const char *method;
+    struct ili_buffer path, body; /* the body begins with { and lacks its } */
+    size_t answer_max;
+    bool keyed;  /* send an Idempotency-Key, a new one for each request but a repeat */
+    bool resent; /* the server may have seen this more than once */
+    struct ili_http_answer answer;
+    struct ili_json object; /* the answer's; also of a failure the server explained */
+};
+
+/* Path /v1/COLLECTION[/NAME[/OPERATION]]; NAME and OPERATION may be NULL. */
+void ili_call_begin(struct ili_call *call, struct ili_remote_domain *domain, const char *method,
+                    const char *collection, const char *name, size_t name_bytes,
+                    const char *operation);
+
+/* Begins a member of the body; its value is to be added to call->body. */
+void ili_call_field(struct ili_call *call, const char *key);
+
+/* Sends what does not wait. CANCEL (may be NULL) may end it: IL_EINTR then. */
+il_status ili_call_run(struct ili_call *call);
+il_status ili_call_run_until(struct ili_call *call, const struct ili_http_waker *cancel);
+
+/* A wait of the caller's, which takes one or more requests. */
+struct ili_wait {
+    int64_t deadline_ns; /* ILI_NEVER */
+    bool now;            /* does not wait */
+};
+
+void ili_wait_begin(struct ili_wait *wait, int64_t timeout_ns);
+
+/* Sends CALL, with a `timeout`, until it succeeds or the wait is over: IL_ETIMEOUT. The server has a
+ * limit of its own, so this may take several requests. IL_EINTR as il_interrupt() has it. */
+il_status ili_call_wait(struct ili_call *call, const struct ili_wait *wait);
+
+/* Frees what the call holds; call->object is gone. */
+void ili_call_end(struct ili_call *call);
+
+/* IL_EPROTOCOL, with a text that names the request. */
+il_status ili_call_nonsense(struct ili_call *call, const char *what);
+
+#endif
