@@ -1,0 +1,201 @@
+#include "server/out.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/base64.h"
+#include "base/text.h"
+
+/* Room for BYTES more; NULL if there is no memory. */
+static char *reserve(struct ili_out *out, size_t bytes) {
+    if (out->failed) return NULL;
+    if (bytes > out->room - out->bytes) {
+        size_t room = out->room ? out->room * 2 : 256;
+        while (room - out->bytes < bytes) room *= 2;
+        char *data = realloc(out->data, room);
+        if (!data) {
+            out->failed = true;
+            return NULL;
+        }
+        out->data = data;
+        out->room = room;
+    }
+    return out->data + out->bytes;
+}
+
+static void add(struct ili_out *out, const char *text, size_t bytes) {
+    char *room = reserve(out, bytes);
+    if (!room) return;
+    memcpy(room, text, bytes);
+    out->bytes += bytes;
+}
+
+/* Before a value or a key: a comma, unless it is the first of its bracket or a key's value. */
+static void separate(struct ili_out *out) {
+    if (out->bytes == 0 || out->failed) return;
+    char last = out->data[out->bytes - 1];
+    if (last != '{' && last != '[' && last != ':') add(out, ",", 1);
+}
+
+void ili_out_open(struct ili_out *out, char bracket) {
+    separate(out);
+    add(out, &bracket, 1);
+}
+
+void ili_out_close(struct ili_out *out, char bracket) { add(out, &bracket, 1); }
+
+void ili_out_key(struct ili_out *out, const char *key) {
+    separate(out);
+    size_t bytes = strlen(key);
+    char *room = reserve(out, bytes + 3);
+    if (!room) return;
+    room[0] = '"';
+    memcpy(room + 1, key, bytes);
+    room[bytes + 1] = '"';
+    room[bytes + 2] = ':';
+    out->bytes += bytes + 3;
+}
+
+/* How many bytes at TEXT stand for themselves in a JSON string. */
+static size_t plain_run(const unsigned char *text, size_t bytes) {
+    size_t i = 0;
+    while (i < bytes && text[i] >= 0x20 && text[i] < 0x80 && text[i] != '"' && text[i] != '\\') i++;
+    return i;
+}
+
+/* Length of the UTF-8 sequence at TEXT; 0: it is none. */
+static size_t sequence(const unsigned char *text, size_t bytes) {
+    size_t length = text[0] >= 0xF0 ? 4 : text[0] >= 0xE0 ? 3 : 2;
+    return length <= bytes && ili_utf8_valid(text, length) ? length : 0;
+}
+
+static void add_escaped(struct ili_out *out, unsigned char c) {
+    static const char hex[] = "0123456789abcdef";
+    static const char shorts[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    for (const char *s = shorts; *s; s += 2) {
+        if ((unsigned char)*s != c) continue;
+        char escape[2] = {'\\', s[1]};
+        add(out, escape, 2);
+        return;
+    }
+    char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    add(out, escape, 6);
+}
+
+void ili_out_text(struct ili_out *out, const char *text, size_t bytes) {
+    const unsigned char *at = (const unsigned char *)text;
+    separate(out);
+    add(out, "\"", 1);
+    while (bytes > 0) {
+        size_t length = plain_run(at, bytes);
+        if (length > 0) {
+            add(out, (const char *)at, length);
+        } else if (*at < 0x80) {
+            add_escaped(out, *at);
+            length = 1;
+        } else if ((length = sequence(at, bytes)) > 0) {
+            add(out, (const char *)at, length);
+        } else {
+            add(out, "\xEF\xBF\xBD", 3);
+            length = 1;
+        }
+        at += length;
+        bytes -= length;
+    }
+    add(out, "\"", 1);
+}
+
+void ili_out_string(struct ili_out *out, const char *text) {
+    if (text) {
+        ili_out_text(out, text, strlen(text));
+    } else {
+        ili_out_null(out);
+    }
+}
+
+static size_t digits(char room[20], uint64_t number) {
+    char reversed[20];
+    size_t count = 0;
+    do {
+        reversed[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    for (size_t i = 0; i < count; i++) room[i] = reversed[count - 1 - i];
+    return count;
+}
+
+void ili_out_number(struct ili_out *out, uint64_t number) {
+    char room[20];
+    separate(out);
+    add(out, room, digits(room, number));
+}
+
+void ili_out_token(struct ili_out *out, uint64_t token) {
+    char room[22];
+    size_t count = digits(room + 1, token);
+    room[0] = room[count + 1] = '"';
+    separate(out);
+    add(out, room, count + 2);
+}
+
+void ili_out_bool(struct ili_out *out, bool value) {
+    separate(out);
+    if (value) {
+        add(out, "true", 4);
+    } else {
+        add(out, "false", 5);
+    }
+}
+
+void ili_out_null(struct ili_out *out) {
+    separate(out);
+    add(out, "null", 4);
+}
+
+void ili_out_seconds(struct ili_out *out, int64_t ns) {
+    char room[32];
+    if (ns < 0) ns = 0;
+    size_t count = digits(room, (uint64_t)ns / 1000000000);
+    uint64_t rest = (uint64_t)ns % 1000000000;
+    room[count++] = '.';
+    uint64_t unit = 100000000;
+    do {
+        room[count++] = (char)('0' + rest / unit);
+        rest %= unit;
+        unit /= 10;
+    } while (rest);
+    separate(out);
+    add(out, room, count);
+}
+
+void ili_out_time(struct ili_out *out, int64_t wall_seconds) {
+    char text[40];
+    struct tm parts;
+    time_t seconds = (time_t)wall_seconds;
+    if (!gmtime_r(&seconds, &parts)) {
+        ili_out_null(out);
+        return;
+    }
+    ili_out_text(out, text, strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts));
+}
+
+void ili_out_base64(struct ili_out *out, const void *data, size_t bytes) {
+    size_t length = ili_base64_length(bytes);
+    separate(out);
+    char *room = reserve(out, length + 2);
+    if (!room) return;
+    room[0] = room[length + 1] = '"';
+    ili_base64_encode(room + 1, data, bytes);
+    out->bytes += length + 2;
+}
+
+void ili_out_json(struct ili_out *out, const char *text, size_t bytes) {
+    separate(out);
+    add(out, text, bytes);
+}
+
+void ili_out_free(struct ili_out *out) {
+    free(out->data);
+    *out = (struct ili_out){0};
+}

@@ -1,0 +1,176 @@
+#include "server/park.h"
+
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arena/doorbell.h"
+#include "base/clock.h"
+#include "server/connection.h"
+#include "server/server.h"
+
+/* How soon to try again to leave an object that a stopped process is inside of. */
+#define RETRY_NS INT64_C(50000000)
+
+/* ---- the doorbell ------------------------------------------------------------------------------- */
+
+static void heard(uint32_t number, void *context) {
+    struct ili_server *server = context;
+    struct ili_parking *parking = &server->parking;
+    struct ili_request *request =
+        number < parking->by_number_room ? parking->by_number[number] : NULL;
+    /* a ring may come late, for a wait that is over: harmless */
+    if (request && request->wait) request->wait->rung(request);
+}
+
+static void bell_ready(struct ili_source *source, uint32_t events, void *context) {
+    struct ili_server *server = context;
+    uint64_t rings;
+    (void)events;
+    ssize_t ignored = read(source->fd, &rings, sizeof rings);
+    (void)ignored;
+    bool sweep = ili_domain_take_sweep(&server->domain);
+    ili_doorbell_collect(ili_server_member(server), sweep, heard, server);
+}
+
+il_status ili_park_open(struct ili_server *server, int fd) {
+    server->parking.bell = (struct ili_source){.fd = fd, .ready = bell_ready};
+    return ili_loop_add(&server->loop, &server->parking.bell, 1 /* EPOLLIN */);
+}
+
+void ili_park_close(struct ili_server *server) {
+    struct ili_parking *parking = &server->parking;
+    free(parking->by_number);
+    free(parking->spare);
+    memset(parking, 0, sizeof *parking);
+}
+
+/* ---- agents ------------------------------------------------------------------------------------- */
+
+/* Makes by_number[NUMBER] a place. */
+static bool number_fits(struct ili_parking *parking, uint32_t number) {
+    if (number < parking->by_number_room) return true;
+    size_t room = parking->by_number_room ? parking->by_number_room : 1024;
+    while (room <= number) room *= 2;
+    struct ili_request **grown = realloc(parking->by_number, room * sizeof *grown);
+    if (!grown) return false;
+    memset(grown + parking->by_number_room, 0, (room - parking->by_number_room) * sizeof *grown);
+    parking->by_number = grown;
+    parking->by_number_room = room;
+    return true;
+}
+
+/* Gives REQUEST an agent to wait with. */
+static il_status claim(struct ili_request *request) {
+    struct ili_server *server = request->server;
+    struct ili_parking *parking = &server->parking;
+    struct ili_member *member = ili_server_member(server);
+    struct ili_agent *agent;
+    if (parking->spare_count > 0) {
+        agent = parking->spare[--parking->spare_count];
+    } else {
+        il_status status = ili_agent_claim_bell(member, &agent);
+        if (status != IL_OK) return status;
+        if (!number_fits(parking, ili_agent_number(&member->arena, agent))) {
+            ili_agent_release(member, agent);
+            return IL_ENOMEM;
+        }
+    }
+    /* what an earlier wait left behind; nobody else looks at an agent that stands nowhere */
+    atomic_store_explicit(&agent->flags, ILI_AGENT_BELL, memory_order_relaxed);
+    request->waiter = agent;
+    parking->by_number[ili_agent_number(&member->arena, agent)] = request;
+    return IL_OK;
+}
+
+/* Gives the agent back, which is in no queue. */
+static void unclaim(struct ili_request *request) {
+    struct ili_parking *parking = &request->server->parking;
+    struct ili_member *member = ili_server_member(request->server);
+    struct ili_agent *agent = request->waiter;
+    request->waiter = NULL;
+    parking->by_number[ili_agent_number(&member->arena, agent)] = NULL;
+    if (parking->spare_count == parking->spare_room) {
+        size_t room = parking->spare_room ? parking->spare_room * 2 : 64;
+        struct ili_agent **grown = realloc(parking->spare, room * sizeof *grown);
+        if (!grown) {
+            ili_agent_release(member, agent);
+            return;
+        }
+        parking->spare = grown;
+        parking->spare_room = room;
+    }
+    parking->spare[parking->spare_count++] = agent;
+}
+
+/* ---- waits -------------------------------------------------------------------------------------- */
+
+/* The client is gone and the request out of its queue: libmicrohttpd may close the connection. */
+static void abandon(struct ili_request *request) {
+    struct ili_connection *connection = request->connection;
+    request->abandoned = true;
+    ili_unpark(request);
+    MHD_resume_connection(connection->wire);
+    connection->engine->run = true;
+}
+
+static void leave(struct ili_request *request, il_status why) {
+    struct ili_server *server = request->server;
+    request->leaving = why;
+    if (!request->wait->end(request, why)) {
+        /* cannot fail: a place in the heap is there for a timer that is set or was just cleared */
+        (void)ili_timers_set(&server->timers, &request->timer, server->now_ns + RETRY_NS);
+        return;
+    }
+    if (why == IL_EGONE) abandon(request);
+}
+
+static void fire(struct ili_timer *timer, void *context) {
+    struct ili_request *request =
+        (struct ili_request *)((char *)timer - offsetof(struct ili_request, timer));
+    (void)context;
+    leave(request, request->leaving == IL_OK ? IL_ETIMEOUT : request->leaving);
+}
+
+il_status ili_park(struct ili_request *request, const struct ili_wait *wait, int64_t deadline_ns) {
+    struct ili_server *server = request->server;
+    request->timer.fire = fire;
+    if (!request->waiter) {
+        il_status status = claim(request);
+        if (status != IL_OK) return status;
+    }
+    if (!ili_timers_set(&server->timers, &request->timer, deadline_ns)) {
+        if (!request->wait) unclaim(request);
+        return IL_ENOMEM;
+    }
+    if (!request->wait) {
+        MHD_suspend_connection(request->connection->wire);
+        server->parking.parked++;
+    }
+    request->wait = wait;
+    /* its end of file came before, and will not be reported again: end it from the loop */
+    if (request->connection->gone) {
+        request->leaving = IL_EGONE;
+        (void)ili_timers_set(&server->timers, &request->timer, server->now_ns);
+    }
+    return IL_OK;
+}
+
+void ili_unpark(struct ili_request *request) {
+    ili_timers_clear(&request->server->timers, &request->timer);
+    unclaim(request);
+    request->wait = NULL;
+    request->leaving = IL_OK;
+    request->server->parking.parked--;
+}
+
+void ili_park_departed(struct ili_request *request) { leave(request, IL_EGONE); }
+
+void ili_park_end_all(struct ili_server *server) {
+    struct ili_connection *connection = server->front.connections;
+    for (; connection; connection = connection->next) {
+        struct ili_request *request = connection->request;
+        if (request && request->wait && request->leaving == IL_OK) leave(request, IL_ESHUTDOWN);
+    }
+}

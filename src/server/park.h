@@ -1,0 +1,58 @@
+/*
+ * park.h - waits that cost memory only: a request without a thread.
+ *
+ * A parked request stands in an object's wait queue as an agent whose wake-up rings the doorbell. Its
+ * wait ends in one of four ways, all in this thread: the doorbell (`rung`), its deadline, the client's
+ * departure, the server's stop (`end`, with IL_ETIMEOUT, IL_EGONE, IL_ESHUTDOWN).
+ */
+#ifndef ILI_SERVER_PARK_H
+#define ILI_SERVER_PARK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <interlock.h>
+
+#include "server/loop.h"
+
+struct ili_agent;
+struct ili_request;
+struct ili_server;
+
+struct ili_wait {
+    /* The doorbell rang for it: answers if it can, else it stays parked. */
+    void (*rung)(struct ili_request *request);
+    /* Leaves the wait queue. False: it could not now (somebody stopped inside the object), it will be
+     * called again. True: it is out, and unless WHY is IL_EGONE it has been answered; if it is, what
+     * it was granted meanwhile has gone to others. */
+    bool (*end)(struct ili_request *request, il_status why);
+};
+
+struct ili_parking {
+    struct ili_source bell;         /* the arena's doorbell */
+    struct ili_request **by_number; /* of agents: who is parked with it */
+    size_t by_number_room;
+    struct ili_agent **spare; /* agents that are claimed and unused */
+    size_t spare_count, spare_room;
+    uint32_t parked;
+};
+
+/* Opens the parking place; the doorbell's descriptor is FD. IL_ENOMEM, IL_ESYSTEM. */
+il_status ili_park_open(struct ili_server *server, int fd);
+void ili_park_close(struct ili_server *server);
+
+/* Parks REQUEST, with an agent that is in no queue yet, until DEADLINE_NS; if it is parked already it
+ * goes on waiting, with WAIT. IL_ENOMEM, IL_ELIMIT: it is not parked. */
+il_status ili_park(struct ili_request *request, const struct ili_wait *wait, int64_t deadline_ns);
+
+/* No longer parked; reply.c calls it, which then resumes the connection. */
+void ili_unpark(struct ili_request *request);
+
+/* The client of a parked request has left. */
+void ili_park_departed(struct ili_request *request);
+
+/* Ends all waits with IL_ESHUTDOWN; call again until none is parked. */
+void ili_park_end_all(struct ili_server *server);
+
+#endif

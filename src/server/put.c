@@ -1,0 +1,177 @@
+#include "server/put.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "server/item.h"
+#include "server/pin.h"
+#include "server/reply.h"
+#include "server/server.h"
+
+#define MANY_MOST 1000
+
+struct putting {
+    struct ili_work work;
+    struct ili_queue *queue;      /* pinned */
+    struct ili_payload *messages; /* in the request's body; owned unless it is &one */
+    struct ili_payload one;
+    size_t count, done;
+    int64_t timeout_ns;
+    bool many;
+};
+
+static void free_putting(struct ili_request *request) {
+    struct putting *p = (struct putting *)request->work;
+    if (p->queue) ili_unpin(request->server, p->queue);
+    if (p->messages != &p->one) free(p->messages);
+    request->work = NULL;
+    free(p);
+}
+
+static void answer(struct ili_request *request, il_status status) {
+    struct putting *p = (struct putting *)request->work;
+    struct ili_out out = {0};
+    if (status != IL_OK) {
+        ili_reply_problem_done(request, status, NULL, p->many ? "put" : NULL, p->done);
+        return;
+    }
+    ili_out_open(&out, '{');
+    ili_out_key(&out, "name");
+    ili_out_text(&out, request->name, request->name_bytes);
+    ili_out_key(&out, p->many ? "put" : "size");
+    ili_out_number(&out, p->many ? p->done : ili_queue_size(p->queue));
+    ili_out_close(&out, '}');
+    ili_reply(request, 200, &out);
+}
+
+/* Puts what there is room for. IL_OK: all were put. IL_ETIMEOUT: it is full. */
+static il_status put_what_fits(struct ili_request *request) {
+    struct putting *p = (struct putting *)request->work;
+    il_status status = IL_OK;
+    while (status == IL_OK && p->done < p->count) {
+        size_t done = 0;
+        status = ili_queue_try_put(ili_server_member(request->server), p->queue,
+                                   p->messages + p->done, p->count - p->done, &done);
+        p->done += done;
+    }
+    return status;
+}
+
+/* Puts, and stands in the queue's list of putters, until it waits there or is answered. */
+static void proceed(struct ili_request *request) {
+    struct putting *p = (struct putting *)request->work;
+    il_status status;
+    do {
+        status = put_what_fits(request);
+        if (status != IL_ETIMEOUT) break;
+        status =
+            ili_queue_enqueue(ili_server_member(request->server), p->queue, request->waiter, true);
+        if (status == IL_ETIMEOUT) return;
+    } while (status == IL_OK);
+    answer(request, status);
+}
+
+static void rung(struct ili_request *request) {
+    if (ili_queue_settled(request->waiter)) proceed(request);
+}
+
+static bool end_wait(struct ili_request *request, il_status why) {
+    struct putting *p = (struct putting *)request->work;
+    il_status status =
+        ili_queue_withdraw(ili_server_member(request->server), p->queue, request->waiter, true);
+    if (status == IL_EBUSY) return false;
+    if (why != IL_EGONE) answer(request, why);
+    return true;
+}
+
+static const struct ili_wait waiting = {.rung = rung, .end = end_wait};
+
+/* The messages are read: puts them into the queue. */
+static void put_all(struct ili_request *request) {
+    struct putting *p = (struct putting *)request->work;
+    p->queue = ili_pin_named(request, &ili_queue_kind, NULL, 0, NULL);
+    if (!p->queue) return;
+    il_status status = put_what_fits(request);
+    if (status == IL_ETIMEOUT && p->timeout_ns > 0) {
+        status = ili_park(request, &waiting, ili_now_ns() + p->timeout_ns);
+        if (status == IL_OK) {
+            proceed(request);
+            return;
+        }
+    }
+    answer(request, status);
+}
+
+static struct putting *begin(struct ili_request *request, bool many) {
+    struct putting *p = calloc(1, sizeof *p);
+    if (!p) {
+        ili_reply_problem(request, IL_ENOMEM, "the server has no memory for the request");
+        return NULL;
+    }
+    p->work.free = free_putting;
+    p->messages = &p->one;
+    p->timeout_ns = request->server->config.long_poll_ns;
+    p->many = many;
+    request->work = &p->work;
+    return p;
+}
+
+void ili_put_one(struct ili_request *request) {
+    struct putting *p = begin(request, false);
+    struct ili_item_fields fields = {0};
+    struct ili_fault fault;
+    if (!p) return;
+    const struct ili_param params[] = {
+        ILI_ITEM_PARAMS(&fields), ILI_PARAM_SECONDS("timeout", &p->timeout_ns, 0, p->timeout_ns)};
+    p->count = 1;
+    if (ili_params_read(request->body, request->body_bytes, params, 4, &fault) != IL_OK ||
+        ili_item_read(&fields, "", &p->one, &fault) != IL_OK) {
+        ili_reply_fault(request, &fault);
+        return;
+    }
+    put_all(request);
+}
+
+static il_status read_items(const struct ili_value *items, struct putting *p,
+                            struct ili_fault *fault) {
+    struct ili_value item;
+    size_t count = 0;
+    if (items->type == ILI_VALUE_ARRAY) {
+        for (char *at = NULL; ili_value_next(items, &at, NULL, &item);) count++;
+    }
+    if (count < 1 || count > MANY_MOST) {
+        return ili_fault_set(fault, IL_EINVAL, "items", "an array of 1 to 1000 items",
+                             "items: expected an array of 1 to 1000 items");
+    }
+    p->messages = calloc(count, sizeof *p->messages);
+    if (!p->messages) {
+        p->messages = &p->one;
+        return ili_fault_set(fault, IL_ENOMEM, NULL, NULL,
+                             "the server has no memory for the items");
+    }
+    for (char *at = NULL; ili_value_next(items, &at, NULL, &item);) {
+        char where[32];
+        snprintf(where, sizeof where, "items[%zu]", p->count);
+        il_status status = ili_item_read_object(&item, where, &p->messages[p->count], fault);
+        if (status != IL_OK) return status;
+        p->count++;
+    }
+    return IL_OK;
+}
+
+void ili_put_many(struct ili_request *request) {
+    struct putting *p = begin(request, true);
+    struct ili_value items = {0};
+    struct ili_fault fault;
+    if (!p) return;
+    const struct ili_param params[] = {
+        {"items", ILI_PARAM_IS_VALUE, &items, 0, 0, true},
+        ILI_PARAM_SECONDS("timeout", &p->timeout_ns, 0, p->timeout_ns)};
+    if (ili_params_read(request->body, request->body_bytes, params, 2, &fault) != IL_OK ||
+        read_items(&items, p, &fault) != IL_OK) {
+        ili_reply_fault(request, &fault);
+        return;
+    }
+    put_all(request);
+}

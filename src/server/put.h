@@ -1,0 +1,10 @@
+/* put.h - POST /v1/queues/NAME/put and put_many. */
+#ifndef ILI_SERVER_PUT_H
+#define ILI_SERVER_PUT_H
+
+struct ili_request;
+
+void ili_put_one(struct ili_request *request);
+void ili_put_many(struct ili_request *request);
+
+#endif

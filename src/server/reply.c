@@ -1,0 +1,172 @@
+#include "server/reply.h"
+
+#include <microhttpd.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "server/connection.h"
+#include "server/park.h"
+#include "server/repeat.h"
+#include "server/server.h"
+
+static const char json_type[] = "application/json";
+static const char problem_type[] = "application/problem+json";
+
+/* Takes BODY. NULL: no memory. */
+static struct MHD_Response *make_response(struct ili_request *request, struct ili_out *body,
+                                          const char *type) {
+    if (body->failed) {
+        ili_out_free(body);
+        return NULL;
+    }
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body->bytes, body->data, MHD_RESPMEM_MUST_FREE);
+    if (!response) {
+        ili_out_free(body);
+        return NULL;
+    }
+    *body = (struct ili_out){0};
+    bool added = MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
+    if (type) added = added && MHD_add_response_header(response, "Content-Type", type) == MHD_YES;
+    if (request->server->stopping) {
+        added = added && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    }
+    if (added) return response;
+    MHD_destroy_response(response);
+    return NULL;
+}
+
+/* Sends RESPONSE (NULL: there was no memory for one), which it takes. */
+static void send_response(struct ili_request *request, unsigned http_status,
+                          struct MHD_Response *response) {
+    struct ili_connection *connection = request->connection;
+    bool parked = request->wait != NULL;
+    request->answered = response != NULL;
+    if (response) {
+        /* also while the connection is suspended: it goes out when that ends */
+        if (MHD_queue_response(connection->wire, http_status, response) != MHD_YES) {
+            request->answered = false;
+        }
+        MHD_destroy_response(response);
+    }
+    if (!request->answered) request->abandoned = true;
+    connection->since_ns = request->server->now_ns;
+    if (parked) {
+        ili_unpark(request);
+        MHD_resume_connection(connection->wire);
+        connection->engine->run = true; /* libmicrohttpd does not tell of it */
+    }
+}
+
+void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out *body) {
+    if (request->record) {
+        ili_repeat_keep(request, http_status, body->failed ? NULL : body->data, body->bytes);
+    }
+    send_response(request, http_status, make_response(request, body, json_type));
+    if (request->record) ili_repeat_answered(request);
+}
+
+void ili_reply_empty(struct ili_request *request, uint16_t methods) {
+    struct ili_out nothing = {0};
+    struct MHD_Response *response = make_response(request, &nothing, NULL);
+    char allow[80];
+    ili_router_allow(methods, allow, sizeof allow);
+    if (response && methods) MHD_add_response_header(response, "Allow", allow);
+    send_response(request, MHD_HTTP_NO_CONTENT, response);
+}
+
+static void write_problem(struct ili_out *out, const struct ili_status_info *info,
+                          const struct ili_fault *fault, const char *member, uint64_t done) {
+    char type[80] = "urn:interlock:problem:";
+    strncat(type, info->code, sizeof type - strlen(type) - 1);
+    ili_out_open(out, '{');
+    ili_out_key(out, "type");
+    ili_out_string(out, type);
+    ili_out_key(out, "title");
+    ili_out_string(out, info->text);
+    ili_out_key(out, "status");
+    ili_out_number(out, info->http_status);
+    ili_out_key(out, "detail");
+    ili_out_string(out, fault->detail[0] ? fault->detail : info->text);
+    ili_out_key(out, "code");
+    ili_out_string(out, info->code);
+    if (fault->field[0]) {
+        ili_out_key(out, "field");
+        ili_out_string(out, fault->field);
+        ili_out_key(out, "expected");
+        ili_out_string(out, fault->expected);
+    }
+    if (member) {
+        ili_out_key(out, member);
+        ili_out_number(out, done);
+    }
+    ili_out_close(out, '}');
+}
+
+static const struct ili_status_info *info_of(il_status status) {
+    const struct ili_status_info *info = ili_status_info(status);
+    return info ? info : ili_status_info(IL_ECORRUPT); /* a code that no caller should make */
+}
+
+static struct MHD_Response *problem_response(struct ili_request *request, il_status status,
+                                             struct ili_out *body) {
+    struct MHD_Response *response = make_response(request, body, problem_type);
+    if (!response) return NULL;
+    if (status == IL_EMETHOD) {
+        char allow[80];
+        ili_router_allow(request->path_methods, allow, sizeof allow);
+        MHD_add_response_header(response, "Allow", allow);
+    }
+    if (info_of(status)->http_status == 503) MHD_add_response_header(response, "Retry-After", "1");
+    return response;
+}
+
+/* Whether a repeat of the request could end better. */
+static bool is_passing(il_status status) {
+    return status == IL_ETIMEOUT || status == IL_EINPROGRESS || info_of(status)->http_status >= 500;
+}
+
+static void send_problem(struct ili_request *request, const struct ili_fault *fault,
+                         const char *member, uint64_t done) {
+    const struct ili_status_info *info = info_of(fault->status);
+    struct ili_out body = {0};
+    write_problem(&body, info, fault, member, done);
+    if (request->record && (done > 0 || !is_passing(fault->status))) {
+        ili_repeat_keep(request, info->http_status, body.failed ? NULL : body.data, body.bytes);
+    }
+    send_response(request, info->http_status, problem_response(request, fault->status, &body));
+    if (request->record) ili_repeat_answered(request);
+}
+
+void ili_reply_fault(struct ili_request *request, const struct ili_fault *fault) {
+    send_problem(request, fault, NULL, 0);
+}
+
+void ili_reply_problem(struct ili_request *request, il_status status, const char *detail) {
+    ili_reply_problem_done(request, status, detail, NULL, 0);
+}
+
+void ili_reply_problem_done(struct ili_request *request, il_status status, const char *detail,
+                            const char *member, uint64_t done) {
+    struct ili_fault fault;
+    ili_fault_set(&fault, status, NULL, NULL, "%s", detail ? detail : info_of(status)->text);
+    send_problem(request, &fault, member, done);
+}
+
+void ili_reply_again(struct ili_request *request, unsigned http_status, const char *body,
+                     size_t body_bytes) {
+    struct ili_out copy = {0};
+    ili_out_json(&copy, body, body_bytes);
+    struct MHD_Response *response =
+        make_response(request, &copy, http_status < 400 ? json_type : problem_type);
+    if (response) MHD_add_response_header(response, "Idempotency-Replayed", "true");
+    send_response(request, http_status, response);
+}
+
+int ili_reply_refusal(struct ili_request *request, const struct ili_fault *fault) {
+    const struct ili_status_info *info = info_of(fault->status);
+    struct ili_out body = {0};
+    write_problem(&body, info, fault, NULL, 0);
+    send_response(request, info->http_status, problem_response(request, fault->status, &body));
+    return !request->abandoned;
+}

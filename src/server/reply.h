@@ -1,0 +1,38 @@
+/*
+ * reply.h - the one way out: answers with a body, without one, and problems (RFC 9457).
+ *
+ * Each request is answered once, from its handler or later while it is parked; answering a parked
+ * request resumes it. An answer that cannot be made for want of memory closes the connection.
+ */
+#ifndef ILI_SERVER_REPLY_H
+#define ILI_SERVER_REPLY_H
+
+#include "server/fault.h"
+#include "server/out.h"
+#include "server/request.h"
+
+/* Answers with the JSON in BODY, which it takes. */
+void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out *body);
+
+/* Answers 204, with Allow unless METHODS is 0. */
+void ili_reply_empty(struct ili_request *request, uint16_t methods);
+
+/* Answers with the problem of STATUS; DETAIL NULL: its sentence in the table. */
+void ili_reply_problem(struct ili_request *request, il_status status, const char *detail);
+
+/* The same for an input that FAULT describes. */
+void ili_reply_fault(struct ili_request *request, const struct ili_fault *fault);
+
+/* The same with one more member: how much was done before it went wrong. */
+void ili_reply_problem_done(struct ili_request *request, il_status status, const char *detail,
+                            const char *member, uint64_t done);
+
+/* Answers as another request of the same Idempotency-Key was answered. BODY is copied. */
+void ili_reply_again(struct ili_request *request, unsigned http_status, const char *body,
+                     size_t body_bytes);
+
+/* In place of an answer, before the body was read: closes the connection after it. Returns what
+ * libmicrohttpd's handler has to return. */
+int ili_reply_refusal(struct ili_request *request, const struct ili_fault *fault);
+
+#endif

@@ -1,0 +1,273 @@
+#include "server/request.h"
+
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/connection.h"
+#include "server/params.h"
+#include "server/path.h"
+#include "server/repeat.h"
+#include "server/reply.h"
+#include "server/server.h"
+
+#define BODY_BYTES (UINT64_C(64) << 10)
+#define ITEMS_BYTES (UINT64_C(24) << 20) /* a message of 16 MiB in base64, and what is around it */
+#define ALL_BODIES_BYTES (UINT64_C(1) << 30)
+
+/* ---- the head ------------------------------------------------------------------------------------- */
+
+static enum MHD_Result add_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                  size_t name_bytes, const char *value, size_t value_bytes) {
+    (void)kind;
+    ili_head_add(context, name, name_bytes, value, value_bytes);
+    return MHD_YES;
+}
+
+static void read_head(struct MHD_Connection *wire, const char *method, const char *url,
+                      const char *version, struct ili_head *head) {
+    size_t bytes =
+        MHD_get_connection_info(wire, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+    memset(head, 0, sizeof *head);
+    head->next = ili_head_start(version);
+    MHD_get_connection_values_n(wire, MHD_HEADER_KIND, add_header, head);
+    int arguments = MHD_get_connection_values_n(wire, MHD_GET_ARGUMENT_KIND, NULL, NULL);
+    ili_head_close(head, method, url, version, bytes, arguments);
+}
+
+static uint64_t body_limit(const struct ili_request *request) {
+    bool items = request->route && request->route->flags & ILI_ROUTE_ITEMS;
+    return items ? ITEMS_BYTES : BODY_BYTES;
+}
+
+static il_status check_route(struct ili_request *r, struct ili_fault *fault) {
+    struct ili_path path;
+    uint16_t method = ili_method_named(r->method);
+    if (ili_path_split(r->path, &path)) r->route = ili_router_find(&path, method, &r->path_methods);
+    if (r->path_methods == 0) {
+        return ili_fault_set(fault, IL_EROUTE, NULL, NULL, "nothing is served at %s", r->path);
+    }
+    if (!r->route && method == ILI_OPTIONS) return IL_OK;
+    if (!r->route) {
+        return ili_fault_set(fault, IL_EMETHOD, NULL, NULL, "%s is not for %s", r->method, r->path);
+    }
+    if (!r->route->named) return IL_OK;
+    size_t bytes = 0;
+    il_status status =
+        ili_path_name(path.segment[2].at, path.segment[2].bytes, r->name, &bytes, fault);
+    r->name_bytes = (uint8_t)bytes;
+    return status;
+}
+
+static il_status check_key(struct ili_request *r, const struct ili_head *head,
+                           struct ili_fault *fault) {
+    if (head->keys == 0 || !r->route || !(r->route->flags & ILI_ROUTE_IDEMPOTENT)) return IL_OK;
+    if (head->keys > 1 || !ili_idempotency_key_valid(head->key)) {
+        return ili_fault_set(fault, IL_EINVAL, "Idempotency-Key",
+                             "one header of 1 to 255 visible ASCII characters",
+                             "the Idempotency-Key is not one");
+    }
+    r->key = head->key;
+    return IL_OK;
+}
+
+static il_status check_media_type(const struct ili_head *head, struct ili_fault *fault) {
+    bool body = ili_head_length(head) > 0 || head->encodings > 0;
+    if (!body || (head->types == 1 && ili_content_type_is_json(head->content_type))) return IL_OK;
+    return ili_fault_set(fault, IL_EMEDIATYPE, "Content-Type", "application/json, in UTF-8",
+                         "a body must have Content-Type application/json");
+}
+
+/* What can be refused only once the body was read, or the connection would have to be closed. */
+static il_status check_request(struct ili_request *r, const struct ili_head *head,
+                               struct ili_fault *fault) {
+    const struct ili_config *config = &r->server->config;
+    il_status status = ili_head_check_sender(head, r->connection->local, config->listen,
+                                             config->origins, config->origin_count, fault);
+    if (status == IL_OK) status = check_route(r, fault);
+    if (status == IL_OK) status = check_media_type(head, fault);
+    if (status == IL_OK) status = check_key(r, head, fault);
+    return status;
+}
+
+static il_status too_large(const struct ili_request *r, struct ili_fault *fault) {
+    return ili_fault_set(fault, IL_ETOOBIG, "body", "fewer bytes",
+                         "the body is longer than the %llu bytes allowed here",
+                         (unsigned long long)body_limit(r));
+}
+
+static il_status reserve_body(struct ili_request *r, uint64_t length, struct ili_fault *fault) {
+    uint64_t *all = &r->server->front.body_bytes;
+    if (length > body_limit(r)) return too_large(r, fault);
+    if (length == 0 || r->refusal) return IL_OK;
+    if (*all + length > ALL_BODIES_BYTES) {
+        return ili_fault_set(fault, IL_EBUSY, NULL, NULL, "too many large bodies at once");
+    }
+    r->body = malloc(length);
+    if (!r->body) return ili_fault_set(fault, IL_ENOMEM, NULL, NULL, "no memory for the body");
+    r->body_room = length;
+    *all += length;
+    return IL_OK;
+}
+
+/* The first call: nothing but the head is there. */
+static int begin(struct ili_connection *c, const char *url, const char *method, const char *version,
+                 struct ili_request **out) {
+    struct ili_server *server = c->engine->server;
+    struct ili_head head;
+    struct ili_fault fault;
+    struct ili_request *r = calloc(1, sizeof *r);
+    if (!r) return MHD_NO;
+    r->server = server;
+    r->connection = c;
+    r->method = method;
+    r->path = url;
+    c->request = *out = r;
+    c->since_ns = server->now_ns;
+    read_head(c->wire, method, url, version, &head);
+    if (ili_head_check_framing(&head, method, url, version, &fault) != IL_OK) {
+        return ili_reply_refusal(r, &fault);
+    }
+    if (check_request(r, &head, &fault) != IL_OK) {
+        r->refusal = malloc(sizeof fault);
+        if (!r->refusal) return MHD_NO;
+        *r->refusal = fault;
+    }
+    if (reserve_body(r, ili_head_length(&head), &fault) != IL_OK) {
+        return ili_reply_refusal(r, &fault);
+    }
+    return MHD_YES;
+}
+
+/* ---- the body ------------------------------------------------------------------------------------- */
+
+void ili_request_drop_body(struct ili_request *request) {
+    free(request->body);
+    request->server->front.body_bytes -= request->body_room;
+    request->body = NULL;
+    request->body_bytes = request->body_room = 0;
+}
+
+/* More room for a body whose length was not told before. */
+static bool grow_body(struct ili_request *r, uint64_t needed) {
+    uint64_t room = r->body_room ? r->body_room : 1024;
+    while (room < needed) room *= 2;
+    char *body = realloc(r->body, room);
+    if (!body) return false;
+    r->server->front.body_bytes += room - r->body_room;
+    r->body = body;
+    r->body_room = room;
+    return true;
+}
+
+static int gather(struct ili_request *r, const char *data, size_t bytes) {
+    uint64_t total = r->body_bytes + bytes;
+    uint64_t limit = body_limit(r);
+    r->body_bytes = total;
+    if (total > limit) {
+        if (!r->too_large) {
+            ili_request_drop_body(r);
+            r->body_bytes = total;
+            r->too_large = true;
+        }
+        /* it cannot be answered before its end; who goes on and on is not worth an answer */
+        return total <= 2 * limit ? MHD_YES : MHD_NO;
+    }
+    if (r->refusal) return MHD_YES;
+    if (total > r->body_room &&
+        (r->server->front.body_bytes > ALL_BODIES_BYTES || !grow_body(r, total))) {
+        return MHD_NO;
+    }
+    memcpy(r->body + total - bytes, data, bytes);
+    return MHD_YES;
+}
+
+bool ili_request_read(struct ili_request *request, const struct ili_param *params, size_t count) {
+    struct ili_fault fault;
+    if (ili_params_read(request->body, request->body_bytes, params, count, &fault) == IL_OK) {
+        return true;
+    }
+    ili_reply_fault(request, &fault);
+    return false;
+}
+
+/* ---- the whole request ---------------------------------------------------------------------------- */
+
+static enum MHD_Result first_argument(void *context, enum MHD_ValueKind kind, const char *name,
+                                      const char *value) {
+    (void)kind, (void)value;
+    *(const char **)context = name;
+    return MHD_NO;
+}
+
+static il_status check_whole(struct ili_request *r, struct ili_fault *fault) {
+    const char *argument = NULL;
+    if (r->too_large) return too_large(r, fault);
+    if (r->refusal) {
+        *fault = *r->refusal;
+        return fault->status;
+    }
+    uint16_t method = r->route ? r->route->method : ILI_OPTIONS;
+    if (r->body_bytes > 0 && !(method & (ILI_PUT | ILI_POST))) {
+        return ili_fault_set(fault, IL_EINVAL, "body", "no body", "%s takes no body", r->method);
+    }
+    if (!r->route || !(r->route->flags & ILI_ROUTE_QUERY)) {
+        MHD_get_connection_values(r->connection->wire, MHD_GET_ARGUMENT_KIND, first_argument,
+                                  (void *)&argument);
+    }
+    if (argument) {
+        return ili_fault_set(fault, IL_EINVAL, *argument ? argument : "query", "no query arguments",
+                             "unknown query argument, expected none");
+    }
+    return IL_OK;
+}
+
+void ili_request_handle(struct ili_request *request) {
+    if (request->server->stopping) {
+        ili_reply_problem(request, IL_ESHUTDOWN, NULL);
+    } else {
+        request->route->handle(request);
+    }
+}
+
+static void finish(struct ili_request *r) {
+    struct ili_fault fault;
+    if (check_whole(r, &fault) != IL_OK) {
+        ili_reply_fault(r, &fault);
+    } else if (!r->route) {
+        ili_reply_empty(r, r->path_methods);
+    } else if (!r->key || ili_repeat_begin(r)) {
+        ili_request_handle(r);
+    }
+}
+
+int ili_request_called(struct ili_connection *connection, const char *url, const char *method,
+                       const char *version, const char *data, size_t *data_bytes,
+                       struct ili_request **request) {
+    struct ili_request *r = *request;
+    if (!r) return begin(connection, url, method, version, request);
+    if (r->abandoned) return MHD_NO;
+    if (*data_bytes > 0) {
+        int result = r->answered ? MHD_YES : gather(r, data, *data_bytes);
+        *data_bytes = 0;
+        return result;
+    }
+    if (!r->answered && !r->wait) finish(r);
+    return r->abandoned ? MHD_NO : MHD_YES;
+}
+
+void ili_request_completed(struct ili_request *request, bool written) {
+    struct ili_request *r = request;
+    if (r->wait) { /* libmicrohttpd gave the connection up by itself */
+        (void)r->wait->end(r, IL_EGONE);
+        ili_unpark(r);
+    }
+    bool may_undo = !r->record || ili_repeat_completed(r, written);
+    if (!written && may_undo && r->work && r->work->undo) r->work->undo(r);
+    if (r->work) r->work->free(r);
+    ili_request_drop_body(r);
+    r->connection->request = NULL;
+    r->connection->since_ns = r->server->now_ns;
+    free(r->refusal);
+    free(r);
+}

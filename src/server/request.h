@@ -1,0 +1,83 @@
+/*
+ * request.h - one HTTP request, from its head to the moment its answer was written or given up.
+ *
+ * A request is checked, gathers its body, and is given to its route's handler, which either answers it
+ * (reply.h) or parks it (park.h) to be answered later. What a handler holds meanwhile (an object, a
+ * grant, items) hangs on `work`, whose `undo` runs if the answer never reached the client, and whose
+ * `free` runs at the end in every case.
+ */
+#ifndef ILI_SERVER_REQUEST_H
+#define ILI_SERVER_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <interlock.h>
+
+#include "arena/layout.h"
+#include "server/fault.h"
+#include "server/framing.h"
+#include "server/router.h"
+#include "server/timer.h"
+
+struct MHD_Connection;
+struct ili_agent;
+struct ili_connection;
+struct ili_param;
+struct ili_record;
+struct ili_wait;
+struct ili_work;
+
+struct ili_request {
+    struct ili_server *server;
+    struct ili_connection *connection;
+    struct MHD_Connection *wire;
+    const struct ili_route *route; /* NULL: none has this path and method */
+    const char *method, *path;     /* libmicrohttpd's */
+    const char *key;               /* Idempotency-Key, libmicrohttpd's; NULL: none */
+
+    char *body; /* owned */
+    uint64_t body_bytes, body_room;
+
+    struct ili_work *work;
+    struct ili_record *record;       /* what its Idempotency-Key stands for; NULL: nothing */
+    struct ili_request *next_repeat; /* of those that wait for one record */
+
+    /* while parked */
+    const struct ili_wait *wait; /* NULL: not parked */
+    struct ili_agent *waiter;
+    struct ili_timer timer;
+    il_status
+        leaving; /* why it is being withdrawn, if the first attempt could not; IL_OK: it is not */
+
+    struct ili_fault *refusal; /* owned; found in the head, to be answered after the body */
+    uint16_t path_methods;     /* of the routes with this path, see router.h */
+    bool answered;             /* an answer was given to libmicrohttpd */
+    bool abandoned;            /* there will be none: the connection is closed */
+    bool too_large;            /* the body, which is no longer kept */
+    uint8_t name_bytes;
+    char name[IL_NAME_MAX_BYTES]; /* of the object, decoded */
+};
+
+/* What a handler holds for a request; it is the head of the handler's own struct. */
+struct ili_work {
+    void (*undo)(struct ili_request *request); /* the answer was lost; NULL: nothing to undo */
+    void (*free)(struct ili_request *request); /* gives back what it holds, and itself */
+};
+
+/* Reads the fields of the body (params.h). False: they are wrong, and the request was answered. */
+bool ili_request_read(struct ili_request *request, const struct ili_param *params, size_t count);
+
+/* Frees the body, which no work refers to. */
+void ili_request_drop_body(struct ili_request *request);
+
+/* Runs the route's handler (again, if the request had to wait for another of the same key). */
+void ili_request_handle(struct ili_request *request);
+
+/* What libmicrohttpd calls, see MHD_AccessHandlerCallback and MHD_RequestCompletedCallback. */
+int ili_request_called(struct ili_connection *connection, const char *url, const char *method,
+                       const char *version, const char *data, size_t *data_bytes,
+                       struct ili_request **request);
+void ili_request_completed(struct ili_request *request, bool written);
+
+#endif

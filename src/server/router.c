@@ -1,0 +1,104 @@
+#include "server/router.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/acquire.h"
+#include "server/grants.h"
+#include "server/locks.h"
+#include "server/path.h"
+#include "server/put.h"
+#include "server/queues.h"
+#include "server/sessions.h"
+#include "server/system.h"
+#include "server/take.h"
+
+#define REPEATABLE ILI_ROUTE_IDEMPOTENT
+
+const struct ili_route ili_routes[] = {
+    /* method, flags, collection, named, operation, handler */
+    {ILI_POST, REPEATABLE, "locks", true, "acquire", ili_acquire},
+    {ILI_POST, 0, "locks", true, "release", ili_grant_release},
+    {ILI_POST, 0, "locks", true, "renew", ili_grant_renew},
+    {ILI_GET, 0, "locks", true, NULL, ili_locks_get},
+    {ILI_PUT, 0, "locks", true, NULL, ili_locks_put},
+    {ILI_DELETE, 0, "locks", true, NULL, ili_locks_delete},
+    {ILI_GET, ILI_ROUTE_QUERY, "locks", false, NULL, ili_locks_list},
+
+    {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, "queues", true, "put", ili_put_one},
+    {ILI_POST, REPEATABLE, "queues", true, "get", ili_take_one},
+    {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, "queues", true, "put_many", ili_put_many},
+    {ILI_POST, REPEATABLE, "queues", true, "get_many", ili_take_many},
+    {ILI_POST, 0, "queues", true, "peek", ili_take_peek},
+    {ILI_POST, 0, "queues", true, "close", ili_queues_close},
+    {ILI_GET, 0, "queues", true, NULL, ili_queues_get},
+    {ILI_PUT, 0, "queues", true, NULL, ili_queues_put},
+    {ILI_DELETE, 0, "queues", true, NULL, ili_queues_delete},
+    {ILI_GET, ILI_ROUTE_QUERY, "queues", false, NULL, ili_queues_list},
+
+    {ILI_GET, 0, "health", false, NULL, ili_system_health},
+    {ILI_GET, 0, "version", false, NULL, ili_system_version},
+    {ILI_GET, 0, "sessions", false, NULL, ili_sessions_list},
+    {ILI_GET, 0, "deaths", false, NULL, ili_sessions_deaths},
+    {0, 0, NULL, false, NULL, NULL},
+};
+
+static const struct {
+    const char *name;
+    uint16_t bit;
+} methods_by_name[] = {{"POST", ILI_POST}, {"GET", ILI_GET},       {"PUT", ILI_PUT},
+                       {"HEAD", ILI_HEAD}, {"DELETE", ILI_DELETE}, {"OPTIONS", ILI_OPTIONS}};
+
+#define METHODS (sizeof methods_by_name / sizeof *methods_by_name)
+
+uint16_t ili_method_named(const char *method) {
+    for (size_t i = 0; i < METHODS; i++) {
+        if (strcmp(method, methods_by_name[i].name) == 0) return methods_by_name[i].bit;
+    }
+    return 0;
+}
+
+static bool segment_is(const struct ili_path *path, unsigned i, const char *text) {
+    return strlen(text) == path->segment[i].bytes &&
+           memcmp(path->segment[i].at, text, path->segment[i].bytes) == 0;
+}
+
+/* The version, then the collection, then perhaps a name, then perhaps an operation. */
+static bool matches(const struct ili_route *route, const struct ili_path *path) {
+    unsigned count = 2u + route->named + (route->operation != NULL);
+    return path->count == count && segment_is(path, 1, route->collection) &&
+           (!route->operation || segment_is(path, 3, route->operation));
+}
+
+const struct ili_route *ili_router_find(const struct ili_path *path, uint16_t method,
+                                        uint16_t *methods) {
+    const struct ili_route *found = NULL;
+    uint16_t wanted = method == ILI_HEAD ? ILI_GET : method;
+    uint16_t all = 0;
+    if (path->count >= 2 && segment_is(path, 0, "v1")) {
+        for (const struct ili_route *route = ili_routes; route->handle; route++) {
+            if (!matches(route, path)) continue;
+            all |= route->method;
+            if (route->method == wanted) found = route;
+        }
+    }
+    if (all & ILI_GET) all |= ILI_HEAD;
+    if (all) all |= ILI_OPTIONS;
+    *methods = all;
+    return found;
+}
+
+void ili_router_allow(uint16_t methods, char *room, size_t room_bytes) {
+    static const uint16_t order[] = {ILI_GET, ILI_HEAD, ILI_PUT, ILI_POST, ILI_DELETE, ILI_OPTIONS};
+    size_t length = 0;
+    *room = 0;
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        if (!(methods & order[i])) continue;
+        for (size_t k = 0; k < METHODS; k++) {
+            if (methods_by_name[k].bit != order[i]) continue;
+            snprintf(room + length, room_bytes - length, "%s%s", length ? ", " : "",
+                     methods_by_name[k].name);
+            length = strlen(room);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+/*
+ * server.h - what the rooms of interlockd share: one struct, used by one thread.
+ *
+ * The thread that runs main() owns all of it and does all of HTTP; the keeper (session/keeper.h) is
+ * the other thread, and reaches nothing here but `sessions`, which has a mutex.
+ */
+#ifndef ILI_SERVER_SERVER_H
+#define ILI_SERVER_SERVER_H
+
+#include "arena/agent.h"
+#include "server/accept.h"
+#include "server/config.h"
+#include "server/domain.h"
+#include "server/front.h"
+#include "server/idempotency.h"
+#include "server/leases.h"
+#include "server/loop.h"
+#include "server/park.h"
+#include "server/request.h"
+#include "server/sessions.h"
+#include "server/timer.h"
+
+struct ili_server {
+    struct ili_config config;
+    struct ili_loop loop;
+    struct ili_timers timers;
+    struct ili_domain domain; /* the arena, this process's membership and the keeper */
+    struct ili_front front;
+    struct ili_accept accept;
+    struct ili_parking parking;
+    struct ili_leases leases;
+    struct ili_idempotency idempotency;
+    struct ili_sessions sessions;
+    int64_t now_ns; /* when the loop last woke */
+    bool stopping;  /* no new work: everything is answered with IL_ESHUTDOWN */
+};
+
+static inline struct ili_member *ili_server_member(struct ili_server *server) {
+    return &server->domain.member;
+}
+
+#endif
