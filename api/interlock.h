@@ -29,6 +29,9 @@
  *     domains) that lives until its last handle is closed.
  *   - Handles may be used by any number of threads at once. Closing a handle while another thread
  *     still uses it is an error of the caller, as with free().
+ *   - On an http: domain a handle stands for a name: after a delete its next call makes the object anew
+ *     where the other domains say IL_EDELETED (who waits is told there too). A lock held through it is
+ *     renewed by a thread of the library; if the server refuses that, the next call says IL_ELEASE.
  *   - The calls are not async-signal-safe, except il_interrupt().
  *   - fork(): the child of a process with a private domain shares it and has a session of its own: it
  *     holds nothing of what its parent holds. In the child of a process attached to a server every

@@ -4,11 +4,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Interlock)
 
 install(TARGETS interlock EXPORT InterlockTargets)
 install(TARGETS interlock_remote LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(program interlockd interlock_cli)
-  if(TARGET ${program}) # PENDING
-    install(TARGETS ${program})
-  endif()
-endforeach()
+install(TARGETS interlockd interlock_cli)
 install(FILES api/interlock.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 install(EXPORT InterlockTargets NAMESPACE Interlock:: DESTINATION ${package_dir})

@@ -372,10 +372,13 @@ static void rebuild(struct ili_arena *a) {
     for (uint32_t i = 0; i < a->regions.chunks; i++) {
         struct ili_chunk *c = &a->chunks[i];
         uint8_t state = load8(&c->state);
-        if (state == RUN_HEAD) {
+        if (i < covered) {
+            if (state != RUN_BODY) store8(&c->state, RUN_BODY); /* corrupt */
+        } else if (state == RUN_HEAD && load32(&c->free) > 0) {
             uint32_t length = load32(&c->free);
             covered = length <= a->regions.chunks - i ? i + length : a->regions.chunks;
         } else if (state == PIECES) {
+            store8(&c->class, load8(&c->class) % ILI_PIECE_CLASSES); /* no-op, unless corrupt */
             uint32_t now_free = count_free(a, i);
             store32(&c->free, now_free);
             if (now_free == pieces_of(load8(&c->class) % ILI_PIECE_CLASSES)) {
@@ -385,7 +388,7 @@ static void rebuild(struct ili_arena *a) {
                 add_piece_bytes(a, (int64_t)now_free *
                                        class_bytes[load8(&c->class) % ILI_PIECE_CLASSES]);
             }
-        } else if (state != RUN_BODY || i >= covered) {
+        } else {
             free_chunk(a, i);
         }
     }
@@ -408,7 +411,8 @@ static void undo(struct ili_arena *a, ili_off at) {
 /* Clears the word at WORD_AT, which a change of the allocator was about to fill in or to clear, if it
  * names the block AT. */
 static void clear_word(struct ili_arena *a, ili_off word_at, ili_off at) {
-    if (word_at < a->regions.slots_at || word_at > a->bytes - sizeof(ili_off) || word_at % 8) return;
+    if (word_at < a->regions.slots_at || word_at > a->bytes - sizeof(ili_off) || word_at % 8)
+        return;
     _Atomic ili_off *word = (_Atomic ili_off *)(a->base + word_at);
     if (atomic_load_explicit(word, memory_order_relaxed) == at) {
         atomic_store_explicit(word, 0, memory_order_relaxed);
@@ -444,6 +448,7 @@ il_status ili_alloc_check(const struct ili_member *member) {
         if (state == PIECES) {
             uint32_t now_free = count_free(a, i);
             unsigned class = load8(&c->class);
+            if (class >= ILI_PIECE_CLASSES) return IL_ECORRUPT;
             if (now_free != load32(&c->free) || now_free == pieces_of(class)) return IL_ECORRUPT;
             piece_bytes += (uint64_t)now_free * class_bytes[class];
             if (now_free) partial[class]++;

@@ -126,7 +126,8 @@ void ili_guard_unlock(struct ili_member *member, struct ili_agent *self, struct 
 }
 
 bool ili_guard_is_held_by(const struct ili_guard *guard, uint32_t dead_number) {
-    return (atomic_load_explicit(&guard->word, memory_order_acquire) & ILI_GUARD_HOLDER) == dead_number;
+    return (atomic_load_explicit(&guard->word, memory_order_acquire) & ILI_GUARD_HOLDER) ==
+           dead_number;
 }
 
 void ili_guard_free_of(struct ili_guard *guard, uint32_t dead_number) {

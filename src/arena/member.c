@@ -18,9 +18,13 @@ static uint64_t last_id;
 void ili_members_lock(void) { pthread_mutex_lock(&list_mutex); }
 void ili_members_unlock(void) { pthread_mutex_unlock(&list_mutex); }
 
+void ili_members_each_held(void (*visit)(struct ili_member *member, void *context), void *context) {
+    for (struct ili_member *m = list; m; m = m->next) visit(m, context);
+}
+
 void ili_members_each(void (*visit)(struct ili_member *member, void *context), void *context) {
     ili_members_lock();
-    for (struct ili_member *m = list; m; m = m->next) visit(m, context);
+    ili_members_each_held(visit, context);
     ili_members_unlock();
 }
 

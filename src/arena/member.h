@@ -71,8 +71,9 @@ void ili_slot_free(struct ili_arena *arena, uint32_t slot);
 /* Field 22 of /proc/PID/stat, which tells two processes with one pid apart; 0 if unknown. */
 uint64_t ili_process_start_time(uint32_t pid);
 
-/* Runs VISIT for each member of this process, under the list's lock. */
+/* Runs VISIT for each member of this process, under the list's lock; the second form for who holds it. */
 void ili_members_each(void (*visit)(struct ili_member *member, void *context), void *context);
+void ili_members_each_held(void (*visit)(struct ili_member *member, void *context), void *context);
 
 /* A number for ili_member.id. Under the list's lock. */
 uint64_t ili_member_new_id(void);

@@ -315,7 +315,8 @@ il_status ili_names_close(struct ili_member *member, struct ili_agent *self, ili
     struct ili_object *o = any_object_at(&member->arena, object);
     if (!o) return IL_ECORRUPT;
     struct ili_guard *guard = &stripe_of(&member->arena, o->hash)->guard;
-    il_status status = ili_names_reap(member, self, self); /* one that an earlier call had to leave */
+    il_status status =
+        ili_names_reap(member, self, self); /* one that an earlier call had to leave */
     if (status == IL_OK) status = ili_guard_lock(member, self, guard);
     if (status != IL_OK) return status;
     uint32_t refs = atomic_load_explicit(&o->refs, memory_order_relaxed);
@@ -334,7 +335,8 @@ il_status ili_names_delete(struct ili_member *member, struct ili_agent *self,
     const struct ili_arena *a = &member->arena;
     uint64_t hash = hash_of(a, kind->number, name, name_bytes);
     struct ili_guard *guard = &stripe_of(a, hash)->guard;
-    il_status status = ili_names_reap(member, self, self); /* one that an earlier call had to leave */
+    il_status status =
+        ili_names_reap(member, self, self); /* one that an earlier call had to leave */
     if (status == IL_OK) status = ili_guard_lock(member, self, guard);
     if (status != IL_OK) return status;
     struct ili_object *object =

@@ -35,8 +35,8 @@ struct ili_kind {
     /* Frees what hangs on the object, to which nobody refers any more, by pending[0] and pending[2] of
      * OWNER: SELF, or a dead agent whose work SELF goes on with. What an earlier call that failed, or
      * died, left there is put right first. IL_EBUSY: call again. */
-    il_status (*dispose)(struct ili_member *member, struct ili_agent *self,
-                         struct ili_agent *owner, void *object);
+    il_status (*dispose)(struct ili_member *member, struct ili_agent *self, struct ili_agent *owner,
+                         void *object);
     /* A process of SLOT died that had the object open: withdraws its waits and voids its grants. */
     il_status (*recover)(struct ili_member *member, struct ili_agent *self, void *object,
                          uint32_t slot);
@@ -94,11 +94,12 @@ void *ili_object_at(const struct ili_arena *arena, ili_off at, uint32_t kind);
 
 /* Frees the object in pending[1] of OWNER, if there is one: nobody refers to it any more. OWNER is SELF,
  * or a dead agent. IL_EBUSY: it stays there, call again. */
-il_status ili_names_reap(struct ili_member *member, struct ili_agent *self, struct ili_agent *owner);
+il_status ili_names_reap(struct ili_member *member, struct ili_agent *self,
+                         struct ili_agent *owner);
 
 /* A stripe's guard is held by the dead agent DEAD: finishes or undoes what it was doing. An object to
  * which nobody refers any more is then in pending[1] of DEAD. IL_EBUSY: call again. */
-il_status ili_names_repair(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard,
-                      struct ili_agent *dead);
+il_status ili_names_repair(struct ili_member *member, struct ili_agent *self,
+                           struct ili_guard *guard, struct ili_agent *dead);
 
 #endif

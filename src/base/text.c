@@ -65,11 +65,11 @@ il_status ili_name_check(const char *name, size_t bytes, const char **why) {
 
 void ili_text_copy(char *room, size_t room_bytes, const char *source) {
     if (!source) source = "";
-    size_t length = strlen(source);
-    if (length >= room_bytes) {
-        length = room_bytes - 1;
-        /* back to the start of a sequence that would be cut */
-        while (length > 0 && ((unsigned char)source[length] & 0xC0) == 0x80) length--;
+    size_t length = strnlen(source, room_bytes);
+    if (length == room_bytes) {
+        /* back to the start of the sequence that would be cut */
+        do length--;
+        while (length > 0 && ((unsigned char)source[length] & 0xC0) == 0x80);
     }
     memset(room, 0, room_bytes);
     if (length) memcpy(room, source, length);

@@ -26,14 +26,13 @@ void cli_say(const char *format, ...) {
     va_end(arguments);
 }
 
-int cli_wrong(const char *command, const char *format, ...) {
+void cli_complain(const char *command, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     fputs("interlock: ", stderr);
     vfprintf(stderr, format, arguments);
     fprintf(stderr, "\nTry: interlock help%s%s\n", command ? " " : "", command ? command : "");
     va_end(arguments);
-    return CLI_USAGE;
 }
 
 int cli_failed(const char *what, il_status status) {

@@ -41,8 +41,12 @@ const struct cli_command *cli_command_named(const char *name);
 /* "interlock: TEXT" and a newline on stderr. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* cli_say() and where to read more; CLI_USAGE. */
-int cli_wrong(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same, and where to read about COMMAND (NULL: about all). */
+void cli_complain(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same, as the exit code CLI_USAGE. */
+#define cli_wrong(command, ...) (cli_complain(command, __VA_ARGS__), CLI_USAGE)
 
 /* Says WHAT and the library's last error; the exit code that STATUS stands for. */
 int cli_failed(const char *what, il_status status);

@@ -48,6 +48,7 @@ void ili_call_end(struct ili_call *call) {
     ili_buffer_free(&call->path);
     ili_buffer_free(&call->body);
     ili_buffer_free(&call->answer.body);
+    ili_json_free(&call->object);
 }
 
 il_status ili_call_nonsense(struct ili_call *call, const char *what) {
@@ -88,9 +89,9 @@ static il_status read_answer(struct ili_call *call) {
     bool good = call->answer.status >= 200 && call->answer.status < 300;
     if (good && body->bytes == 0) return IL_OK;
     bool object = body->bytes > 0 &&
-                  ili_json_check(body->data, body->bytes, ILI_JSON_DEPTH, &call->object) &&
-                  *call->object.at == '{';
-    if (!object) call->object = (struct ili_json){NULL, 0};
+                  ili_json_load(body->data, body->bytes, ILI_JSON_DEPTH, &call->object) &&
+                  json_is_object(call->object.json);
+    if (!object) ili_json_free(&call->object);
     if (good && !object) return ili_call_nonsense(call, "a body that is not a JSON object");
     return good ? IL_OK : problem(call);
 }
@@ -150,7 +151,7 @@ static il_status send_body(struct ili_call *call, int64_t until_ns, bool waits,
     call->resent = false;
     for (int attempt = 0;; attempt++) {
         bool last = attempt == ILI_CALL_ATTEMPTS - 1;
-        call->object = (struct ili_json){NULL, 0};
+        ili_json_free(&call->object);
         ili_http_exchange(&domain->pool, &request, &call->answer);
         call->resent |= call->answer.resent || attempt > 0;
         switch (call->answer.end) {

@@ -1,13 +1,14 @@
 /*
- * json_text.h - JSON text taken apart without being turned into values.
+ * json_text.h - a value of a JSON text, twice: what jansson made of it, and how it is written.
  *
  * A JSON message passes through here as it was written: numbers of any size, 1.0 beside 1, the order
- * and spelling of everything. A parser that makes values of it could not give that back. So answers
- * are checked once, by ili_json_check(), and then cut into spans of the text.
+ * and spelling of everything. jansson's values could not give that back, so each has its part of the
+ * text beside it, and numbers are read from there.
  */
 #ifndef ILI_CLIENT_JSON_TEXT_H
 #define ILI_CLIENT_JSON_TEXT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,22 +17,31 @@
 
 #define ILI_JSON_DEPTH 128
 
-/* A part of a text that was checked, without the space around it. Borrowed from that text. */
+/* All zero: not there. The text is borrowed, without the space around the value. */
 struct ili_json {
-    const char *at; /* NULL: not there */
+    json_t *json;
+    const char *at;
     size_t bytes;
 };
 
-/* Whether TEXT is exactly one JSON value (RFC 8259) in UTF-8, nested at most DEPTH (up to
- * ILI_JSON_DEPTH) deep; *VALUE is its span. Members of one name in an object are not looked for. */
-bool ili_json_check(const char *text, size_t bytes, unsigned depth, struct ili_json *value);
+/* Whether TEXT is exactly one JSON value (RFC 8259) in UTF-8, nested at most DEPTH deep and without two
+ * members of one name in any object; *VALUE is then to be freed. */
+bool ili_json_load(const char *text, size_t bytes, unsigned depth, struct ili_json *value);
+void ili_json_free(struct ili_json *value); /* it is not there any more */
 
-/* Member KEY (ASCII, and found only if it is spelled without escapes) of OBJECT, the last one of
- * several; not there if OBJECT is not an object. */
+/* What is found in a value is borrowed from it. */
+
+/* Member KEY of OBJECT; not there if OBJECT is not an object. */
 struct ili_json ili_json_member(struct ili_json object, const char *key);
 
-/* The next element of ARRAY; *AT is 0 at first. Not there: at the end, or not an array. */
-struct ili_json ili_json_next(struct ili_json array, size_t *at);
+/* A walk over an array; all zero at first. */
+struct ili_json_walk {
+    const char *at;
+    size_t index;
+};
+
+/* The next element of ARRAY. Not there: at the end, or not an array. */
+struct ili_json ili_json_next(struct ili_json array, struct ili_json_walk *walk);
 
 bool ili_json_is(struct ili_json value, const char *word); /* true, false, null */
 

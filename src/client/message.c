@@ -30,7 +30,7 @@ il_status ili_message_write(struct ili_buffer *out, const void *data, size_t byt
         ili_json_quote(out, data, bytes);
         return IL_OK;
     case IL_JSON:
-        if (!ili_json_check(data, bytes, ILI_MESSAGE_JSON_DEPTH, &value)) {
+        if (!ili_json_load(data, bytes, ILI_MESSAGE_JSON_DEPTH, &value)) {
             return ili_remote_fail(IL_EINVAL,
                                    "a message of type JSON must be one JSON value in UTF-8, "
                                    "nested at most %d deep",
@@ -38,13 +38,14 @@ il_status ili_message_write(struct ili_buffer *out, const void *data, size_t byt
         }
         ili_buffer_add_text(out, "\"json\":");
         ili_buffer_add(out, value.at, value.bytes);
+        ili_json_free(&value);
         return IL_OK;
     default: write_base64(out, data, bytes); return IL_OK;
     }
 }
 
 static bool read_base64(struct ili_json value, struct ili_buffer *out) {
-    if (!value.at || *value.at != '"') return false;
+    if (!json_is_string(value.json)) return false;
     size_t length = value.bytes - 2, bytes;
     char *room = ili_buffer_reserve(out, ili_base64_room(length) + 1);
     if (!room || !ili_base64_decode(room, &bytes, value.at + 1, length)) return false;

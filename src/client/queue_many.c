@@ -92,8 +92,9 @@ static il_status deliver(struct ili_call *call, struct ili_buffer *room, il_mess
                          void *buffer, size_t capacity, il_message *messages, size_t count,
                          size_t *done) {
     struct ili_json items = ili_json_member(call->object, "items"), item;
-    size_t at = 0, n = 0;
-    for (item = ili_json_next(items, &at); item.at; item = ili_json_next(items, &at)) {
+    struct ili_json_walk walk = {0};
+    size_t n = 0;
+    for (item = ili_json_next(items, &walk); item.at; item = ili_json_next(items, &walk)) {
         size_t start = room->bytes;
         uint32_t type;
         if (n == count || !ili_message_read(item, room, &type) || room->bytes > capacity) {

@@ -18,7 +18,7 @@
 #include "base/point.h"
 #include "data/queue_store.h"
 
-#define LULLS 8         /* how long to stay awake for the other side */
+#define LULLS 8        /* how long to stay awake for the other side */
 #define LULL_NS 700    /* between two looks meanwhile */
 #define LULL_PAUSES 64 /* as many at most, whatever the clock says */
 
@@ -125,8 +125,8 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     return set_state(member, self, object, ILI_QUEUE_DELETED);
 }
 
-static il_status dispose(struct ili_member *member, struct ili_agent *self,
-                         struct ili_agent *owner, void *object) {
+static il_status dispose(struct ili_member *member, struct ili_agent *self, struct ili_agent *owner,
+                         void *object) {
     return ili_store_dispose(member, self, owner, object);
 }
 
@@ -155,12 +155,13 @@ static il_status put_some(struct ili_member *m, struct ili_agent *self, struct i
         const struct ili_payload *message = &messages[i];
         bool large = message->bytes > ILI_QUEUE_INLINE_BYTES;
         if (large && i > 0) break;
-        status = ili_store_reserve(m, self, q, large ? 8 : message->bytes);
+        ili_off place = 0;
+        status = ili_store_reserve(m, self, q, large ? 8 : message->bytes, &place);
         if (status != IL_OK) break;
         if (large) {
-            ili_store_append_block(m, self, q, message);
+            ili_store_append_block(m, self, q, place, message);
         } else {
-            ili_store_append(m, q, message);
+            ili_store_append(m, q, place, message);
         }
         i++;
         if (large) break;
@@ -228,6 +229,7 @@ static il_status find_room(struct ili_taken *message, const struct ili_taken *pr
         message->data = (char *)previous->data + previous->bytes;
         message->room = previous->room - previous->bytes;
     } else if (message->data == NULL) {
+        if (record->bytes > message->room) return IL_ETOOBIG;
         message->data = malloc(record->bytes + 1);
         if (!message->data) return IL_ENOMEM;
         message->room = record->bytes;
@@ -273,7 +275,8 @@ il_status ili_queue_try_get(struct ili_member *member, struct ili_queue *queue,
     il_status status = ili_agent_current(member, &self);
     if (status != IL_OK) return status;
     *done = 0;
-    status = ili_guard_lock(member, self, &queue->head_guard);
+    status = ili_alloc_free(member, self, 0); /* what an earlier call could not free */
+    if (status == IL_OK) status = ili_guard_lock(member, self, &queue->head_guard);
     if (status != IL_OK) return status;
     status = take_some(member, self, queue, messages, count, &got, &large);
     if (ili_waitq_count(&queue->putters)) tell(member, self, &queue->putters, got);

@@ -29,10 +29,10 @@ struct ili_queue {
     struct ili_object object;
 
     /* seldom written */
-    uint64_t maxsize;       /* messages; 0: no limit but max_bytes */
-    uint64_t max_bytes;     /* of the arena */
-    _Atomic uint32_t state; /* enum ili_queue_state; set under both guards */
-    _Atomic uint32_t recount; /* 1: used_bytes is doubtful, since a process died */
+    uint64_t maxsize;            /* messages; 0: no limit but max_bytes */
+    uint64_t max_bytes;          /* of the arena */
+    _Atomic uint32_t state;      /* enum ili_queue_state; set under both guards */
+    _Atomic uint32_t recount;    /* 1: used_bytes is doubtful, since a process died */
     _Atomic ili_off spare;       /* an emptied segment for the next producer: see queue_store.c */
     _Atomic uint64_t used_bytes; /* of the arena */
     uint64_t reserved4[3];
@@ -73,10 +73,10 @@ struct ili_payload {
     uint32_t type; /* IL_BYTES, IL_TEXT, IL_JSON */
 };
 
-/* Where a message that is taken goes: REST bytes at ROOM; or with GROW, memory that it allocates. */
+/* Where a message that is taken goes: ROOM bytes at DATA, or memory of at most ROOM bytes that is
+ * allocated for it. */
 struct ili_taken {
-    void *
-        data; /* in: the room (NULL: allocate, then owned by the caller: free()); out: the message */
+    void *data; /* in: NULL: allocate, then owned by the caller: free(); out: the message */
     uint64_t room;
     uint64_t bytes;    /* out; also with IL_ETOOBIG */
     uint32_t type;     /* out */

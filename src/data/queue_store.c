@@ -41,7 +41,7 @@ enum { INLINE = 1, BLOCK, END };
 #define SPARING 1u /* intent of the head's guard: [1] the segment, [2] the tag it gets */
 #define POSITION_BITS 33
 #define COUNT_MASK UINT32_C(0x7fffffff)
-#define AHEAD_BYTES 256u /* a few small messages: how far ahead of their use lines are fetched */
+#define AHEAD_BYTES 256u   /* a few small messages: how far ahead of their use lines are fetched */
 #define LIST_MOST 1000000u /* a longer list is a corrupt one */
 
 struct segment {
@@ -124,6 +124,7 @@ static ili_off take_spare(struct ili_member *m, struct ili_agent *self, struct i
     uint64_t word = load(&q->spare), has;
     ili_off at = word & ~SPARE_TAG;
     if (at == 0 || !segment_at(&m->arena, at, &has) || has < bytes) return 0;
+    if (load(&self->pending[2])) return 0; /* occupied by what could not be freed */
     ili_alloc_adopt(self, 2, at);
     ILI_POINT("queue.spare.adopted");
     /* acquire: pairs with the consumer's release: it is done with the segment */
@@ -159,15 +160,16 @@ static il_status new_segment(struct ili_member *m, struct ili_agent *self, struc
 }
 
 il_status ili_store_reserve(struct ili_member *member, struct ili_agent *self,
-                            struct ili_queue *queue, uint64_t room) {
+                            struct ili_queue *queue, uint64_t room, ili_off *place) {
     const struct ili_arena *a = &member->arena;
     uint64_t bytes, need = 8 + round8(room) + 8; /* and a header that says that no more follows */
-    ili_off at = load(&queue->tail_segment), fresh;
+    ili_off at = load(&queue->tail_segment), now = load(&queue->tail_at), fresh;
     struct segment *tail = at ? segment_at(a, at, &bytes) : NULL;
     if (at && !tail) return IL_ECORRUPT;
     if (tail) {
-        ili_off end = at + bytes, now = load(&queue->tail_at);
-        if (now < at + sizeof *tail || now > end - 8) return IL_ECORRUPT;
+        ili_off end = at + bytes;
+        if (now < at + sizeof *tail || now > end - 8 || now % 8) return IL_ECORRUPT;
+        *place = now;
         if (need <= end - now) return IL_OK;
     }
     il_status status = new_segment(member, self, queue, sizeof *tail + need, &fresh);
@@ -175,8 +177,7 @@ il_status ili_store_reserve(struct ili_member *member, struct ili_agent *self,
     if (tail) {
         store(&tail->next, fresh);
         /* release: who reads END sees next, and the fresh segment's cleared header */
-        publish(header_at(a, load(&queue->tail_at)),
-                make_header(0, 0, END, load(&queue->put_count)));
+        publish(header_at(a, now), make_header(0, 0, END, load(&queue->put_count)));
         ILI_POINT("queue.segment.ended");
     } else {
         publish(&queue->first_segment, fresh);
@@ -184,16 +185,17 @@ il_status ili_store_reserve(struct ili_member *member, struct ili_agent *self,
     }
     store(&queue->tail_segment, fresh);
     ILI_POINT("queue.segment.tail");
-    store(&queue->tail_at, fresh + sizeof *tail);
+    *place = fresh + sizeof *tail;
+    store(&queue->tail_at, *place);
     ili_alloc_published(self, 2);
     return IL_OK;
 }
 
-/* Publishes HEADER, whose room of ROOM bytes has been filled; with it the block in pending[0] of HOLDER,
+/* Publishes HEADER at AT, whose room of ROOM bytes has been filled; with it the block in pending[0] of HOLDER,
  * if it is not NULL. */
-static void commit(const struct ili_arena *a, struct ili_queue *q, uint64_t header, uint64_t room,
-                   struct ili_agent *holder) {
-    ili_off at = load(&q->tail_at), next = at + 8 + round8(room);
+static void commit(const struct ili_arena *a, struct ili_queue *q, ili_off at, uint64_t header,
+                   uint64_t room, struct ili_agent *holder) {
+    ili_off next = at + 8 + round8(room);
     prefetch_write(a->base + next);
     store(header_at(a, next), 0);
     ILI_POINT("queue.put.prepared");
@@ -209,23 +211,25 @@ static void commit(const struct ili_arena *a, struct ili_queue *q, uint64_t head
     store(&q->tail_at, next);
 }
 
-void ili_store_append(struct ili_member *member, struct ili_queue *queue,
+void ili_store_append(struct ili_member *member, struct ili_queue *queue, ili_off place,
                       const struct ili_payload *message) {
     const struct ili_arena *a = &member->arena;
-    ili_off at = load(&queue->tail_at);
-    if (message->bytes) memcpy(a->base + at + 8, message->data, message->bytes);
-    commit(a, queue, make_header(message->bytes, message->type, INLINE, load(&queue->put_count)),
+    if (message->bytes) memcpy(a->base + place + 8, message->data, message->bytes);
+    commit(a, queue, place,
+           make_header(message->bytes, message->type, INLINE, load(&queue->put_count)),
            message->bytes, NULL);
 }
 
 void ili_store_append_block(struct ili_member *member, struct ili_agent *self,
-                            struct ili_queue *queue, const struct ili_payload *message) {
+                            struct ili_queue *queue, ili_off place,
+                            const struct ili_payload *message) {
     const struct ili_arena *a = &member->arena;
     ili_off block = load(&self->pending[0]);
-    memcpy(a->base + load(&queue->tail_at) + 8, &block, sizeof block);
+    memcpy(a->base + place + 8, &block, sizeof block);
     count_bytes(queue, (int64_t)ili_alloc_size(message->bytes));
-    commit(a, queue, make_header(message->bytes, message->type, BLOCK, load(&queue->put_count)),
-           sizeof block, self);
+    commit(a, queue, place,
+           make_header(message->bytes, message->type, BLOCK, load(&queue->put_count)), sizeof block,
+           self);
 }
 
 /* ---- head ------------------------------------------------------------------------------------- */
@@ -254,17 +258,20 @@ static void recycle(struct ili_member *m, struct ili_agent *self, struct ili_age
         if (put) return;
     }
     count_bytes(q, -(int64_t)bytes);
-    (void)ili_alloc_free_of(m, self, owner, 2);
+    (void)ili_alloc_free_of(m, self, owner, 2); /* on failure it stays there until the next call */
 }
 
-/* From the emptied head segment to the next. */
-static bool next_segment(struct ili_member *m, struct ili_agent *self, struct ili_agent *owner,
-                         struct ili_queue *q) {
+/* From the emptied head segment to the next. IL_ECORRUPT; or an earlier one cannot be freed now, and
+ * nothing was changed. */
+static il_status next_segment(struct ili_member *m, struct ili_agent *self, struct ili_agent *owner,
+                              struct ili_queue *q) {
     uint64_t bytes;
+    il_status status = ili_alloc_free_of(m, self, owner, 2);
+    if (status != IL_OK) return status;
     ili_off old = load(&q->head_segment);
     struct segment *s = segment_at(&m->arena, old, &bytes);
     ili_off next = s ? load(&s->next) : 0;
-    if (!segment_at(&m->arena, next, &bytes)) return false;
+    if (!s || !segment_at(&m->arena, next, &bytes)) return IL_ECORRUPT;
     ili_alloc_adopt(owner, 2, old);
     ILI_POINT("queue.head.adopted");
     publish(&q->head_segment, next);
@@ -272,7 +279,7 @@ static bool next_segment(struct ili_member *m, struct ili_agent *self, struct il
     publish(&q->head_position, make_position(next + sizeof *s, load(&q->get_count)));
     ILI_POINT("queue.head.position");
     recycle(m, self, owner, q);
-    return true;
+    return IL_OK;
 }
 
 static bool begin(const struct ili_arena *a, struct ili_queue *q) {
@@ -313,7 +320,8 @@ bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct i
         uint64_t length = length_of(header);
         if (header == 0) return false;
         if (kind == END) {
-            if (!next_segment(member, self, owner, queue)) break;
+            *status = next_segment(member, self, owner, queue);
+            if (*status != IL_OK) return false;
             continue;
         }
         *record = (struct ili_record){
@@ -373,6 +381,7 @@ void ili_store_give_back(struct ili_member *member, struct ili_agent *self,
     const struct ili_arena *a = &member->arena;
     ili_off block = load(&self->pending[0]);
     struct returned *own = ili_at(a, block, sizeof *own);
+    if (!own) return; /* corrupt */
     _Atomic ili_off *link = &queue->returned;
     for (uint32_t steps = 0; steps < LIST_MOST; steps++) {
         struct returned *r = ili_at(a, load(link), sizeof *r);
@@ -467,7 +476,9 @@ void ili_store_repair_tail(struct ili_member *member, struct ili_queue *queue,
         struct segment *s = segment_at(a, segment, &bytes);
         if (!s) break;
         ili_off at = load(&queue->tail_at);
-        if (at < segment + sizeof *s || at > segment + bytes - 8) at = segment + sizeof *s;
+        if (at < segment + sizeof *s || at > segment + bytes - 8 || at % 8) {
+            at = segment + sizeof *s;
+        }
         store(&queue->tail_segment, segment);
         store(&queue->tail_at, at);
         uint64_t header = atomic_load_explicit(header_at(a, at), memory_order_acquire);
@@ -485,7 +496,8 @@ void ili_store_repair_tail(struct ili_member *member, struct ili_queue *queue,
             memcpy(&block, a->base + at + 8, sizeof block);
             if (load(&dead->pending[0]) == block) ili_alloc_published(dead, 0);
         }
-        store(&queue->tail_at, at + 8 + round8(room)); /* last, as in commit(): the keeper may die too */
+        store(&queue->tail_at,
+              at + 8 + round8(room)); /* last, as in commit(): the keeper may die too */
     }
     store32(&queue->recount, 1);
     ili_off segment_pending = load(&dead->pending[2]);

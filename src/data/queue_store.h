@@ -17,18 +17,20 @@
 /* Messages up to this many bytes lie in a segment, longer ones in a block of their own. */
 #define ILI_QUEUE_INLINE_BYTES 8192u
 
-/* Tail. Makes sure that a record of ROOM bytes fits at the tail, by a new segment if need be.
- * IL_ENOMEM, IL_EBUSY … */
+/* Tail. Makes sure that a record of ROOM bytes fits at the tail, by a new segment if need be, and says
+ * where in *PLACE, which is not looked up again: another process might write nonsense there.
+ * IL_ENOMEM, IL_EBUSY, IL_ECORRUPT … */
 il_status ili_store_reserve(struct ili_member *member, struct ili_agent *self,
-                            struct ili_queue *queue, uint64_t room);
+                            struct ili_queue *queue, uint64_t room, ili_off *place);
 
 /* Tail, after a reserve. Publishes a message that lies inline. */
-void ili_store_append(struct ili_member *member, struct ili_queue *queue,
+void ili_store_append(struct ili_member *member, struct ili_queue *queue, ili_off place,
                       const struct ili_payload *message);
 
 /* Tail, after a reserve of 8 bytes. Publishes a message that was copied into the block in pending[0]. */
 void ili_store_append_block(struct ili_member *member, struct ili_agent *self,
-                            struct ili_queue *queue, const struct ili_payload *message);
+                            struct ili_queue *queue, ili_off place,
+                            const struct ili_payload *message);
 
 /* What lies at the head. */
 struct ili_record {
@@ -41,7 +43,7 @@ struct ili_record {
 };
 
 /* Head. The oldest message; false: none. Moves over emptied segments, by pending[2] of OWNER: SELF, or a
- * dead agent whose work SELF goes on with. IL_ECORRUPT in *STATUS. */
+ * dead agent whose work SELF goes on with. *STATUS says why there is none if it is not IL_OK. */
 bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct ili_agent *owner,
                      struct ili_queue *queue, struct ili_record *record, il_status *status);
 

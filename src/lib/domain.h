@@ -28,8 +28,8 @@ struct ili_handle {
 };
 
 struct il_lock {
-    struct ili_lock *lock;  /* NULL: remote */
-    _Atomic uint32_t guess; /* of ili_lock_try_guess() */
+    struct ili_lock *lock; /* NULL: remote */
+    _Atomic uint64_t last; /* token; see ili_lock_try_again() */
     struct ili_handle handle;
     const struct ili_remote_ops *remote_ops;
     struct ili_remote_lock *remote;

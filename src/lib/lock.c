@@ -104,7 +104,10 @@ static __attribute__((noinline)) il_status acquire_slow(il_lock *lock, int64_t t
         status = lock->remote_ops->lock_acquire(lock->remote, timeout_ns, &granted);
         if (status != IL_OK && status != IL_EOWNERDEAD) return status;
     }
-    if (token && (status == IL_OK || status == IL_EOWNERDEAD)) *token = granted;
+    if (status == IL_OK || status == IL_EOWNERDEAD) {
+        atomic_store_explicit(&lock->last, granted, memory_order_relaxed);
+        if (token) *token = granted;
+    }
     return ili_report(status, "lock");
 }
 
@@ -112,7 +115,7 @@ il_status il_lock_acquire(il_lock *lock, int64_t timeout_ns, uint64_t *token) {
     uint64_t granted;
     if (UNLIKELY(!lock)) return no_lock();
     if (UNLIKELY(!lock->lock ||
-                 !ili_lock_try_guess(lock->lock, self_of(lock), &lock->guess, &granted))) {
+                 !ili_lock_try_again(lock->lock, self_of(lock), &lock->last, &granted))) {
         return acquire_slow(lock, timeout_ns, token);
     }
     if (token) *token = granted;

@@ -136,11 +136,12 @@ void ili_acquire(struct ili_request *request) {
     const struct ili_config *config = &server->config;
     int64_t timeout_ns = config->long_poll_ns;
     uint64_t token = 0;
-    struct acquisition *a = calloc(1, sizeof *a);
+    struct acquisition *a = malloc(sizeof *a);
     if (!a) {
         ili_reply_problem(request, IL_ENOMEM, "the server has no memory for the request");
         return;
     }
+    memset(a, 0, sizeof *a);
     a->work.free = free_acquisition;
     a->lease_ns = config->default_lease_ns;
     request->work = &a->work;

@@ -13,7 +13,7 @@ struct ili_fault {
     il_status status;
     char field[72];     /* "timeout", "items[3].text", "Host"; empty: no part is to blame */
     char expected[120]; /* "a number from 0 to 300"; empty with field */
-    char detail[240];
+    char detail[480];   /* room for the longest name */
 };
 
 /* Fills in FAULT and returns STATUS. FIELD and EXPECTED may be NULL. */

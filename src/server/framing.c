@@ -4,9 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
+/* Of the bits 0 to 127, those of !#$%&'*+-.^_`|~, digits and letters (RFC 9110, token). */
+static const uint64_t token_chars[2] = {UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
+
 static bool is_token_char(unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c && strchr("!#$%&'*+-.^_`|~", c));
+    return c < 128 && (token_chars[c / 64] >> c % 64 & 1);
 }
 
 static bool is_token(const char *text, size_t bytes) {
@@ -120,6 +122,12 @@ static il_status refuse(struct ili_fault *fault, const char *field, const char *
     return ili_fault_set(fault, IL_EINVAL, field, expected, "%s", detail);
 }
 
+static bool is_number(const char *text) {
+    if (!*text) return false;
+    while (*text >= '0' && *text <= '9') text++;
+    return !*text;
+}
+
 il_status ili_head_check_framing(const struct ili_head *head, const char *method, const char *url,
                                  const char *version, struct ili_fault *fault) {
     bool old = strcmp(version, "HTTP/1.0") == 0;
@@ -144,7 +152,7 @@ il_status ili_head_check_framing(const struct ili_head *head, const char *method
     if (head->lengths > 1) {
         return refuse(fault, "Content-Length", "at most one", "several Content-Length headers");
     }
-    if (head->length && (!*head->length || head->length[strspn(head->length, "0123456789")])) {
+    if (head->length && !is_number(head->length)) {
         return refuse(fault, "Content-Length", "digits", "Content-Length is not a number");
     }
     if (head->encodings > 0 && (head->lengths > 0 || old)) {
@@ -178,20 +186,29 @@ static bool host_is_ours(const char *host, const char *listen) {
     return colon && host_is(host, listen, (size_t)(colon - listen));
 }
 
+const char *ili_head_origin(const struct ili_head *head, char *const *origins,
+                            size_t origin_count) {
+    for (size_t i = 0; head->origins == 1 && head->origin && i < origin_count; i++) {
+        if (strcmp(head->origin, origins[i]) == 0) return origins[i];
+    }
+    return NULL;
+}
+
 il_status ili_head_check_sender(const struct ili_head *head, bool local, const char *listen,
                                 char *const *origins, size_t origin_count,
                                 struct ili_fault *fault) {
-    bool allowed = false;
+    bool allowed = ili_head_origin(head, origins, origin_count) != NULL;
     if (!local && head->host && !host_is_ours(head->host, listen)) {
         return ili_fault_set(fault, IL_EACCESS, "Host", "localhost, 127.0.0.1 or [::1]",
-                             "this server does not answer for that Host");
+                             "this server does not answer for the Host \"%s\"", head->host);
     }
-    for (size_t i = 0; head->origin && i < origin_count; i++) {
-        if (strcmp(head->origin, origins[i]) == 0) allowed = true;
+    if (head->origins > 1) {
+        return ili_fault_set(fault, IL_EACCESS, "Origin", "at most one", "several Origin headers");
     }
-    if (head->origins > 1 || (head->origin && !allowed)) {
+    if (head->origin && !allowed) {
         return ili_fault_set(fault, IL_EACCESS, "Origin", "to be absent, or one that is allowed",
-                             "web pages of that Origin may not use this server");
+                             "web pages of the Origin \"%s\" may not use this server",
+                             head->origin);
     }
     if (head->fetch_site && strcasecmp(head->fetch_site, "cross-site") == 0 && !allowed) {
         return ili_fault_set(fault, IL_EACCESS, "Sec-Fetch-Site", "not cross-site",
@@ -202,6 +219,7 @@ il_status ili_head_check_sender(const struct ili_head *head, bool local, const c
 
 bool ili_content_type_is_json(const char *content_type) {
     static const char json[] = "application/json";
+    if (content_type && strcmp(content_type, json) == 0) return true; /* as nearly always */
     if (!content_type || strncasecmp(content_type, json, sizeof json - 1) != 0) return false;
     const char *at = content_type + sizeof json - 1;
     for (;;) {

@@ -43,6 +43,9 @@ const char *ili_head_start(const char *version);
 il_status ili_head_check_framing(const struct ili_head *head, const char *method, const char *url,
                                  const char *version, struct ili_fault *fault);
 
+/* Which of ORIGINS the request comes from; NULL: none of them. */
+const char *ili_head_origin(const struct ili_head *head, char *const *origins, size_t origin_count);
+
 /* Who asks. ORIGINS: those allowed. LOCAL: on the Unix socket, any Host will do; LISTEN: the HOST:PORT
  * this server was told. IL_EACCESS. */
 il_status ili_head_check_sender(const struct ili_head *head, bool local, const char *listen,

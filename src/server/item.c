@@ -16,62 +16,62 @@ static il_status refuse(struct ili_fault *fault, il_status status, const char *w
 
 il_status ili_item_read(const struct ili_item_fields *fields, const char *where,
                         struct ili_payload *out, struct ili_fault *fault) {
-    int count = (fields->json.type != ILI_VALUE_NONE) + (fields->text.type != ILI_VALUE_NONE) +
-                (fields->base64.type != ILI_VALUE_NONE);
-    size_t bytes;
-    if (count != 1) {
+    const struct ili_value *json = &fields->json, *text = &fields->text, *base64 = &fields->base64;
+    const char *member;
+    if (!!json->json + !!text->json + !!base64->json != 1) {
         return refuse(fault, IL_EINVAL, where, "", "exactly one of json, text and base64");
     }
-    if (fields->json.type != ILI_VALUE_NONE) {
-        if (fields->json.bytes > ILI_VALUE_DEPTH &&
-            ili_value_depth(&fields->json) > ILI_VALUE_DEPTH) {
-            return refuse(fault, IL_EINVAL, where, "json", "at most 64 levels of nesting");
+    if (json->json) {
+        member = "json";
+        if (json->bytes > ILI_VALUE_DEPTH && ili_value_depth(json) > ILI_VALUE_DEPTH) {
+            return refuse(fault, IL_EINVAL, where, member, "at most 64 levels of nesting");
         }
-        *out = (struct ili_payload){fields->json.at, fields->json.bytes, IL_JSON};
-    } else if (fields->text.type != ILI_VALUE_NONE) {
-        if (fields->text.type != ILI_VALUE_STRING) {
-            return refuse(fault, IL_EINVAL, where, "text", "a string");
+        *out = (struct ili_payload){json->at, json->bytes, IL_JSON};
+    } else if (text->json) {
+        member = "text";
+        if (!json_is_string(text->json)) {
+            return refuse(fault, IL_EINVAL, where, member, "a string");
         }
-        out->data = ili_value_unescape(&fields->text, &bytes);
-        out->bytes = bytes;
-        out->type = IL_TEXT;
+        size_t bytes;
+        const char *data = ili_value_text(text, &bytes);
+        *out = (struct ili_payload){data, bytes, IL_TEXT};
     } else {
-        char *text = fields->base64.type == ILI_VALUE_STRING
-                         ? ili_value_unescape(&fields->base64, &bytes)
-                         : NULL;
-        if (!text || !ili_base64_decode(text, &bytes, text, bytes)) {
-            return refuse(fault, IL_EINVAL, where, "base64",
-                          "a string of padded base64 (RFC 4648)");
+        member = "base64";
+        const char *digits = json_string_value(base64->json); /* NULL: no string */
+        size_t bytes = json_string_length(base64->json);
+        if (!digits || !ili_base64_decode(base64->at, &bytes, digits, bytes)) {
+            return refuse(fault, IL_EINVAL, where, member, "a string of padded base64 (RFC 4648)");
         }
-        *out = (struct ili_payload){text, bytes, IL_BYTES};
+        *out = (struct ili_payload){base64->at, bytes, IL_BYTES};
     }
     if (out->bytes > IL_MESSAGE_MAX_BYTES) {
-        const char *member = out->type == IL_JSON   ? "json"
-                             : out->type == IL_TEXT ? "text"
-                                                    : "base64";
         return refuse(fault, IL_ETOOBIG, where, member, "at most 16777216 bytes");
     }
     return IL_OK;
 }
 
+void ili_item_drop(struct ili_item_fields *fields) {
+    json_decref(fields->json.json);
+    json_decref(fields->text.json);
+    json_decref(fields->base64.json);
+}
+
 il_status ili_item_read_object(const struct ili_value *object, const char *where,
                                struct ili_payload *out, struct ili_fault *fault) {
     struct ili_item_fields fields = {0};
-    struct ili_value key, value;
-    char *at = NULL;
-    if (object->type != ILI_VALUE_OBJECT) return refuse(fault, IL_EINVAL, where, "", "an object");
-    while (ili_value_next(object, &at, &key, &value)) {
-        size_t bytes;
-        const char *name = ili_value_unescape(&key, &bytes);
-        if (bytes == 4 && memcmp(name, "json", 4) == 0) {
+    struct ili_value_walk walk = {0};
+    struct ili_value value;
+    if (!json_is_object(object->json)) return refuse(fault, IL_EINVAL, where, "", "an object");
+    while (ili_value_next(object, &walk, &value)) {
+        if (strcmp(walk.key, "json") == 0) {
             fields.json = value;
-        } else if (bytes == 4 && memcmp(name, "text", 4) == 0) {
+        } else if (strcmp(walk.key, "text") == 0) {
             fields.text = value;
-        } else if (bytes == 6 && memcmp(name, "base64", 6) == 0) {
+        } else if (strcmp(walk.key, "base64") == 0) {
             fields.base64 = value;
         } else {
             char member[40];
-            snprintf(member, sizeof member, "%.*s", (int)(bytes < 39 ? bytes : 39), name);
+            ili_text_copy(member, sizeof member, walk.key);
             return refuse(fault, IL_EINVAL, where, member,
                           "no other field than one of json, text and base64");
         }
@@ -79,9 +79,13 @@ il_status ili_item_read_object(const struct ili_value *object, const char *where
     return ili_item_read(&fields, where, out, fault);
 }
 
+/* Whether MESSAGE may go out as JSON; *VALUE is then how it is written, its json_t gone. */
 static bool is_json(const struct ili_taken *message, struct ili_value *value) {
     struct ili_fault unused;
-    return ili_value_parse(message->data, message->bytes, ILI_VALUE_DEPTH, value, &unused) == IL_OK;
+    if (ili_value_load(message->data, message->bytes, value, &unused) != IL_OK) return false;
+    json_decref(value->json);
+    value->json = NULL;
+    return ili_value_depth(value) <= ILI_VALUE_DEPTH;
 }
 
 void ili_item_write(struct ili_out *out, const struct ili_taken *message) {

@@ -65,8 +65,9 @@ struct ili_lease *ili_lease_add(struct ili_server *server, uint64_t name_hash, u
                                 struct ili_lock *lock, int64_t end_ns) {
     struct ili_leases *leases = &server->leases;
     if (leases->count >= leases->bucket_count && !grow(leases)) return NULL;
-    struct ili_lease *lease = calloc(1, sizeof *lease);
+    struct ili_lease *lease = malloc(sizeof *lease);
     if (!lease) return NULL;
+    lease->timer = (struct ili_timer){0};
     lease->timer.fire = expired;
     if (!ili_timers_set(&server->timers, &lease->timer, end_ns)) {
         free(lease);

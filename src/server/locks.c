@@ -1,5 +1,6 @@
 #include "server/locks.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -110,8 +111,20 @@ void ili_locks_put(struct ili_request *request) {
     const struct ili_param params[] = {ILI_PARAM_BOOL("fair", &fair)};
     if (!ili_request_read(request, params, 1)) return;
     il_lock_options options = {.struct_bytes = sizeof options, .flags = fair ? IL_LOCK_FAIR : 0};
-    struct ili_lock *lock = ili_pin_named(request, &ili_lock_kind, &options, 0, &created);
-    if (lock) reply_view(request, created ? 201 : 200, lock);
+    void *lock;
+    il_status status = ili_pin_open(request, &ili_lock_kind, &options, 0, &created, &lock);
+    if (status == IL_OK) {
+        reply_view(request, created ? 201 : 200, lock);
+    } else if (status == IL_ECONFLICT) {
+        char detail[sizeof request->name + 100];
+        snprintf(detail, sizeof detail,
+                 "the lock \"%.*s\" exists with fair=%s, the request asks for fair=%s",
+                 request->name_bytes, request->name, fair ? "false" : "true",
+                 fair ? "true" : "false");
+        ili_reply_problem(request, status, detail);
+    } else {
+        ili_reply_problem(request, status, NULL);
+    }
 }
 
 /* ---- delete --------------------------------------------------------------------------------------- */

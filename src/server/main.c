@@ -77,6 +77,7 @@ static il_status open_server(struct ili_server *server, struct signals *signals,
 static void close_server(struct ili_server *server, struct signals *signals) {
     ili_accept_close(server);
     ili_front_close(&server->front);
+    ili_readies_free(&server->readies);
     ili_idempotency_close(&server->idempotency);
     ili_leases_close(server);
     ili_returns_close(server);

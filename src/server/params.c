@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
-
-/* Deeper than an item may be, with what lies around it: so it is the item that is found too deep. */
-#define BODY_DEPTH (2 * ILI_VALUE_DEPTH)
 #define NUMBER_MOST_BYTES 64
 
 static void seconds_text(char *room, size_t room_bytes, int64_t ns) {
@@ -17,11 +13,11 @@ static void seconds_text(char *room, size_t room_bytes, int64_t ns) {
 
 static il_status read_bool(const struct ili_param *p, const struct ili_value *v,
                            struct ili_fault *fault) {
-    if (v->type != ILI_VALUE_BOOL) {
+    if (!json_is_boolean(v->json)) {
         return ili_fault_set(fault, IL_EINVAL, p->name, "true or false",
                              "%s: expected true or false", p->name);
     }
-    *(bool *)p->out = *v->at == 't';
+    *(bool *)p->out = json_is_true(v->json);
     return IL_OK;
 }
 
@@ -29,7 +25,7 @@ static il_status read_seconds(const struct ili_param *p, const struct ili_value 
                               struct ili_fault *fault) {
     char least[32], most[32], expected[100], text[NUMBER_MOST_BYTES + 1];
     double seconds = NAN;
-    if (v->type == ILI_VALUE_NUMBER && v->bytes <= NUMBER_MOST_BYTES) {
+    if (json_is_number(v->json) && v->bytes <= NUMBER_MOST_BYTES) {
         memcpy(text, v->at, v->bytes);
         text[v->bytes] = 0;
         seconds = strtod(text, NULL);
@@ -75,7 +71,7 @@ il_status ili_params_count(const char *field, const char *text, size_t bytes, ui
 
 static il_status read_count(const struct ili_param *p, const struct ili_value *v,
                             struct ili_fault *fault) {
-    size_t bytes = v->type == ILI_VALUE_NUMBER ? v->bytes : 0;
+    size_t bytes = json_is_number(v->json) ? v->bytes : 0;
     return ili_params_count(p->name, v->at, bytes, (uint64_t)p->least, (uint64_t)p->most, p->out,
                             fault);
 }
@@ -84,7 +80,7 @@ static il_status read_token(const struct ili_param *p, const struct ili_value *v
                             struct ili_fault *fault) {
     static const char expected[] = "a decimal number in a string";
     uint64_t token;
-    if (v->type == ILI_VALUE_STRING && whole_number(v->at + 1, v->bytes - 2, &token) && token) {
+    if (json_is_string(v->json) && whole_number(v->at + 1, v->bytes - 2, &token) && token) {
         *(uint64_t *)p->out = token;
         return IL_OK;
     }
@@ -94,9 +90,9 @@ static il_status read_token(const struct ili_param *p, const struct ili_value *v
 static il_status read_text(const struct ili_param *p, const struct ili_value *v,
                            struct ili_fault *fault) {
     char expected[80];
-    if (v->type == ILI_VALUE_STRING) {
-        size_t bytes;
-        const char *text = ili_value_unescape(v, &bytes);
+    if (json_is_string(v->json)) {
+        const char *text = json_string_value(v->json);
+        size_t bytes = json_string_length(v->json);
         if (bytes <= (size_t)p->most && !memchr(text, 0, bytes)) {
             memcpy(p->out, text, bytes);
             ((char *)p->out)[bytes] = 0;
@@ -116,16 +112,18 @@ static il_status read_one(const struct ili_param *p, const struct ili_value *v,
     case ILI_PARAM_IS_COUNT: return read_count(p, v, fault);
     case ILI_PARAM_IS_TOKEN: return read_token(p, v, fault);
     case ILI_PARAM_IS_TEXT: return read_text(p, v, fault);
-    case ILI_PARAM_IS_VALUE: *(struct ili_value *)p->out = *v; return IL_OK;
+    case ILI_PARAM_IS_VALUE:
+        *(struct ili_value *)p->out = *v;
+        json_incref(v->json);
+        return IL_OK;
     }
     return IL_EINVAL;
 }
 
-static il_status unknown_field(const char *text, size_t bytes, const struct ili_param *params,
-                               size_t count, struct ili_fault *fault) {
-    char name[200], expected[120];
+static il_status unknown_field(const char *name, const struct ili_param *params, size_t count,
+                               struct ili_fault *fault) {
+    char expected[120];
     size_t length = 0;
-    snprintf(name, sizeof name, "%.*s", (int)(bytes < sizeof name ? bytes : sizeof name - 1), text);
     snprintf(expected, sizeof expected, count ? "one of" : "no fields");
     for (size_t i = 0; i < count; i++) {
         length = strlen(expected);
@@ -135,30 +133,35 @@ static il_status unknown_field(const char *text, size_t bytes, const struct ili_
     return ili_fault_set(fault, IL_EINVAL, name, expected, "unknown field, expected %s", expected);
 }
 
-il_status ili_params_read(char *body, size_t body_bytes, const struct ili_param *params,
-                          size_t count, struct ili_fault *fault) {
-    struct ili_value object = {0}, key, value;
-    uint32_t seen = 0;
-    char *at = NULL;
-    if (body_bytes > 0) {
-        il_status status = ili_value_parse(body, body_bytes, BODY_DEPTH, &object, fault);
-        if (status != IL_OK) return status;
-        if (object.type != ILI_VALUE_OBJECT) {
-            return ili_fault_set(fault, IL_EINVAL, "body", "a JSON object",
-                                 "the body is not an object");
-        }
+static il_status read_fields(const struct ili_value *object, const struct ili_param *params,
+                             size_t count, uint32_t *seen, struct ili_fault *fault) {
+    struct ili_value_walk walk = {0};
+    struct ili_value value;
+    if (!json_is_object(object->json)) {
+        return ili_fault_set(fault, IL_EINVAL, "body", "a JSON object",
+                             "the body is not an object");
     }
-    while (object.at && ili_value_next(&object, &at, &key, &value)) {
-        size_t i = 0, length;
-        const char *name = ili_value_unescape(&key, &length); /* the walk is past it */
-        for (; i < count; i++) {
-            if (strlen(params[i].name) == length && memcmp(name, params[i].name, length) == 0)
-                break;
-        }
-        if (i == count) return unknown_field(name, length, params, count, fault);
+    while (ili_value_next(object, &walk, &value)) {
+        size_t i = 0;
+        while (i < count && strcmp(params[i].name, walk.key) != 0) i++;
+        if (i == count) return unknown_field(walk.key, params, count, fault);
         il_status status = read_one(&params[i], &value, fault);
         if (status != IL_OK) return status;
-        seen |= UINT32_C(1) << i;
+        *seen |= UINT32_C(1) << i;
+    }
+    return IL_OK;
+}
+
+il_status ili_params_read(char *body, size_t body_bytes, const struct ili_param *params,
+                          size_t count, struct ili_fault *fault) {
+    uint32_t seen = 0;
+    if (body_bytes > 0) {
+        struct ili_value object;
+        il_status status = ili_value_load(body, body_bytes, &object, fault);
+        if (status != IL_OK) return status;
+        status = read_fields(&object, params, count, &seen, fault);
+        json_decref(object.json);
+        if (status != IL_OK) return status;
     }
     for (size_t i = 0; i < count; i++) {
         if (!params[i].required || seen & UINT32_C(1) << i) continue;

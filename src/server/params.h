@@ -23,7 +23,7 @@ enum ili_param_type {
     ILI_PARAM_IS_COUNT,   /* uint64_t */
     ILI_PARAM_IS_TOKEN,   /* uint64_t, a decimal string other than "0" */
     ILI_PARAM_IS_TEXT,    /* char[most + 1] without NUL in it, ends with NUL */
-    ILI_PARAM_IS_VALUE,   /* struct ili_value */
+    ILI_PARAM_IS_VALUE,   /* struct ili_value, whose json is then owned: json_decref() */
 };
 
 struct ili_param {
@@ -47,7 +47,7 @@ struct ili_param {
 #define ILI_PARAM_VALUE(name, out)                                                                 \
     { name, ILI_PARAM_IS_VALUE, out, 0, 0, false }
 
-/* Reads BODY (0 bytes: {}), which values then borrow from; texts are unescaped in it.
+/* Reads BODY (0 bytes: {}), which values then borrow from.
  * IL_OK; IL_EINVAL, IL_ENOMEM with *FAULT filled in: then some variables may have been set. */
 il_status ili_params_read(char *body, size_t body_bytes, const struct ili_param *params,
                           size_t count, struct ili_fault *fault);

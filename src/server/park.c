@@ -15,13 +15,47 @@
 
 /* ---- the doorbell ------------------------------------------------------------------------------- */
 
-static void heard(uint32_t number, void *context) {
-    struct ili_server *server = context;
-    struct ili_parking *parking = &server->parking;
+/* Who is parked with the agent NUMBER; NULL: nobody. A ring may come late, for a wait that is over:
+ * harmless. */
+static struct ili_request *parked_with(const struct ili_parking *parking, uint32_t number) {
     struct ili_request *request =
         number < parking->by_number_room ? parking->by_number[number] : NULL;
-    /* a ring may come late, for a wait that is over: harmless */
-    if (request && request->wait) request->wait->rung(request);
+    return request && request->wait ? request : NULL;
+}
+
+static void heard(uint32_t number, void *context) {
+    struct ili_parking *parking = &((struct ili_server *)context)->parking;
+    struct ili_request *request = parked_with(parking, number);
+    if (!request) return;
+    if (parking->rung_count == parking->rung_room) {
+        size_t room = parking->rung_room ? parking->rung_room * 2 : 64;
+        struct ili_turn *grown = realloc(parking->rung, room * sizeof *grown);
+        if (!grown) { /* out of turn is better than never */
+            request->wait->rung(request);
+            return;
+        }
+        parking->rung = grown;
+        parking->rung_room = room;
+    }
+    parking->rung[parking->rung_count++] = (struct ili_turn){request->turn, number};
+}
+
+static int earlier(const void *a, const void *b) {
+    uint64_t x = ((const struct ili_turn *)a)->turn, y = ((const struct ili_turn *)b)->turn;
+    return (x > y) - (x < y);
+}
+
+/* Several may have been told to take what was put: who came first takes first. */
+static void serve_rung(struct ili_parking *parking) {
+    if (parking->rung_count > 1) {
+        qsort(parking->rung, parking->rung_count, sizeof *parking->rung, earlier);
+    }
+    for (size_t i = 0; i < parking->rung_count; i++) {
+        /* looked up again: serving one can end another's wait */
+        struct ili_request *request = parked_with(parking, parking->rung[i].number);
+        if (request) request->wait->rung(request);
+    }
+    parking->rung_count = 0;
 }
 
 static void bell_ready(struct ili_source *source, uint32_t events, void *context) {
@@ -32,6 +66,7 @@ static void bell_ready(struct ili_source *source, uint32_t events, void *context
     (void)ignored;
     bool sweep = ili_domain_take_sweep(&server->domain);
     ili_doorbell_collect(ili_server_member(server), sweep, heard, server);
+    serve_rung(&server->parking);
 }
 
 il_status ili_park_open(struct ili_server *server, int fd) {
@@ -43,6 +78,7 @@ void ili_park_close(struct ili_server *server) {
     struct ili_parking *parking = &server->parking;
     free(parking->by_number);
     free(parking->spare);
+    free(parking->rung);
     memset(parking, 0, sizeof *parking);
 }
 
@@ -147,8 +183,10 @@ il_status ili_park(struct ili_request *request, const struct ili_wait *wait, int
     if (!request->wait) {
         MHD_suspend_connection(request->connection->wire);
         server->parking.parked++;
+        request->turn = ++server->parking.turns;
     }
     request->wait = wait;
+    request->patience_ms = (deadline_ns - ili_now_ns() + 999999) / 1000000;
     /* its end of file came before, and will not be reported again: end it from the loop */
     if (request->connection->gone) {
         request->leaving = IL_EGONE;

@@ -29,6 +29,12 @@ struct ili_wait {
     bool (*end)(struct ili_request *request, il_status why);
 };
 
+/* A parked request's place in the order of arrival. */
+struct ili_turn {
+    uint64_t turn;
+    uint32_t number; /* of its agent */
+};
+
 struct ili_parking {
     struct ili_source bell;         /* the arena's doorbell */
     struct ili_request **by_number; /* of agents: who is parked with it */
@@ -36,6 +42,9 @@ struct ili_parking {
     struct ili_agent **spare; /* agents that are claimed and unused */
     size_t spare_count, spare_room;
     uint32_t parked;
+    uint64_t turns;        /* that were given out */
+    struct ili_turn *rung; /* whom the doorbell named, while it is listened to */
+    size_t rung_count, rung_room;
 };
 
 /* Opens the parking place; the doorbell's descriptor is FD. IL_ENOMEM, IL_ESYSTEM. */

@@ -13,18 +13,22 @@ struct late {
     ili_off object;
 };
 
-void *ili_pin_named(struct ili_request *request, const struct ili_kind *kind, const void *options,
-                    uint32_t flags, bool *created) {
+il_status ili_pin_open(struct ili_request *request, const struct ili_kind *kind,
+                       const void *options, uint32_t flags, bool *created, void **object) {
     struct ili_member *member = ili_server_member(request->server);
     ili_off at;
     il_status status = ili_names_open(member, request->server->domain.self, kind, request->name,
                                       request->name_bytes, options, flags, NULL, &at, created);
-    if (status != IL_OK) {
-        ili_reply_problem(request, status, NULL);
-        return NULL;
-    }
-    void *object = ili_object_at(&member->arena, at, kind->number);
-    if (!object) ili_reply_problem(request, IL_ECORRUPT, NULL);
+    if (status != IL_OK) return status;
+    *object = ili_object_at(&member->arena, at, kind->number);
+    return *object ? IL_OK : IL_ECORRUPT;
+}
+
+void *ili_pin_named(struct ili_request *request, const struct ili_kind *kind, const void *options,
+                    uint32_t flags, bool *created) {
+    void *object = NULL;
+    il_status status = ili_pin_open(request, kind, options, flags, created, &object);
+    if (status != IL_OK) ili_reply_problem(request, status, NULL);
     return object;
 }
 

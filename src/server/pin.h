@@ -13,8 +13,12 @@
 struct ili_request;
 struct ili_server;
 
-/* Opens the object that REQUEST names. FLAGS and OPTIONS as for ili_names_open(). If it cannot, the
- * request is answered, and NULL returned. *CREATED may be NULL. */
+/* Opens the object that REQUEST names. FLAGS and OPTIONS as for ili_names_open(). *CREATED may be
+ * NULL. */
+il_status ili_pin_open(struct ili_request *request, const struct ili_kind *kind,
+                       const void *options, uint32_t flags, bool *created, void **object);
+
+/* The same; if it cannot, the request is answered, and NULL returned. */
 void *ili_pin_named(struct ili_request *request, const struct ili_kind *kind, const void *options,
                     uint32_t flags, bool *created);
 

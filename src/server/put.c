@@ -125,21 +125,21 @@ void ili_put_one(struct ili_request *request) {
     const struct ili_param params[] = {
         ILI_ITEM_PARAMS(&fields), ILI_PARAM_SECONDS("timeout", &p->timeout_ns, 0, p->timeout_ns)};
     p->count = 1;
-    if (ili_params_read(request->body, request->body_bytes, params, 4, &fault) != IL_OK ||
-        ili_item_read(&fields, "", &p->one, &fault) != IL_OK) {
+    il_status status = ili_params_read(request->body, request->body_bytes, params, 4, &fault);
+    if (status == IL_OK) status = ili_item_read(&fields, "", &p->one, &fault);
+    ili_item_drop(&fields);
+    if (status != IL_OK) {
         ili_reply_fault(request, &fault);
-        return;
+    } else {
+        put_all(request);
     }
-    put_all(request);
 }
 
 static il_status read_items(const struct ili_value *items, struct putting *p,
                             struct ili_fault *fault) {
+    struct ili_value_walk walk = {0};
     struct ili_value item;
-    size_t count = 0;
-    if (items->type == ILI_VALUE_ARRAY) {
-        for (char *at = NULL; ili_value_next(items, &at, NULL, &item);) count++;
-    }
+    size_t count = json_array_size(items->json); /* 0 also if it is no array */
     if (count < 1 || count > MANY_MOST) {
         return ili_fault_set(fault, IL_EINVAL, "items", "an array of 1 to 1000 items",
                              "items: expected an array of 1 to 1000 items");
@@ -150,7 +150,7 @@ static il_status read_items(const struct ili_value *items, struct putting *p,
         return ili_fault_set(fault, IL_ENOMEM, NULL, NULL,
                              "the server has no memory for the items");
     }
-    for (char *at = NULL; ili_value_next(items, &at, NULL, &item);) {
+    while (ili_value_next(items, &walk, &item)) {
         char where[32];
         snprintf(where, sizeof where, "items[%zu]", p->count);
         il_status status = ili_item_read_object(&item, where, &p->messages[p->count], fault);
@@ -168,10 +168,12 @@ void ili_put_many(struct ili_request *request) {
     const struct ili_param params[] = {
         {"items", ILI_PARAM_IS_VALUE, &items, 0, 0, true},
         ILI_PARAM_SECONDS("timeout", &p->timeout_ns, 0, p->timeout_ns)};
-    if (ili_params_read(request->body, request->body_bytes, params, 2, &fault) != IL_OK ||
-        read_items(&items, p, &fault) != IL_OK) {
+    il_status status = ili_params_read(request->body, request->body_bytes, params, 2, &fault);
+    if (status == IL_OK) status = read_items(&items, p, &fault);
+    json_decref(items.json);
+    if (status != IL_OK) {
         ili_reply_fault(request, &fault);
-        return;
+    } else {
+        put_all(request);
     }
-    put_all(request);
 }

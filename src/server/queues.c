@@ -1,5 +1,8 @@
 #include "server/queues.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "data/queue.h"
 #include "server/listing.h"
 #include "server/params.h"
@@ -56,14 +59,35 @@ void ili_queues_get(struct ili_request *request) {
     if (queue) reply_view(request, 200, queue);
 }
 
+/* The queue has another maxsize than WANTED. */
+static void reply_conflict(struct ili_request *request, uint64_t wanted) {
+    char detail[sizeof request->name + 120];
+    struct ili_queue *queue =
+        ili_pin_named(request, &ili_queue_kind, NULL, ILI_OPEN_EXISTING, NULL);
+    if (!queue) return; /* it has been deleted since */
+    snprintf(detail, sizeof detail,
+             "the queue \"%.*s\" exists with maxsize=%" PRIu64
+             ", the request asks for maxsize=%" PRIu64,
+             request->name_bytes, request->name, (uint64_t)queue->maxsize, wanted);
+    ili_unpin(request->server, queue);
+    ili_reply_problem(request, IL_ECONFLICT, detail);
+}
+
 void ili_queues_put(struct ili_request *request) {
     il_queue_options options = {.struct_bytes = sizeof options};
     bool created = false;
     const struct ili_param params[] = {
         ILI_PARAM_COUNT("maxsize", &options.maxsize, 0, MAXSIZE_MOST)};
     if (!ili_request_read(request, params, 1)) return;
-    struct ili_queue *queue = ili_pin_named(request, &ili_queue_kind, &options, 0, &created);
-    if (queue) reply_view(request, created ? 201 : 200, queue);
+    void *queue;
+    il_status status = ili_pin_open(request, &ili_queue_kind, &options, 0, &created, &queue);
+    if (status == IL_OK) {
+        reply_view(request, created ? 201 : 200, queue);
+    } else if (status == IL_ECONFLICT) {
+        reply_conflict(request, options.maxsize);
+    } else {
+        ili_reply_problem(request, status, NULL);
+    }
 }
 
 void ili_queues_delete(struct ili_request *request) {

@@ -76,9 +76,9 @@ bool ili_repeat_begin(struct ili_request *request) {
     }
     if (memcmp(record->fingerprint, fingerprint, sizeof fingerprint) != 0) {
         struct ili_fault fault;
-        ili_fault_set(&fault, IL_EIDEMPOTENCY, "Idempotency-Key",
-                      "a key of its own for each request",
-                      "the Idempotency-Key was used with another method, path or body");
+        ili_fault_set(
+            &fault, IL_EIDEMPOTENCY, "Idempotency-Key", "a key of its own for each request",
+            "the Idempotency-Key \"%s\" was used with another method, path or body", request->key);
         ili_reply_fault(request, &fault);
     } else if (record->body) {
         replay(request, record);

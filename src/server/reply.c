@@ -5,12 +5,28 @@
 
 #include "base/status.h"
 #include "server/connection.h"
+#include "server/describe.h"
 #include "server/park.h"
+#include "server/ready.h"
 #include "server/repeat.h"
 #include "server/server.h"
 
 static const char json_type[] = "application/json";
+#define ALLOWED_HEADERS "Content-Type, Idempotency-Key"
+#define EXPOSED_HEADERS "Idempotency-Replayed, Retry-After"
+#define PREFLIGHT_SECONDS "600"
 static const char problem_type[] = "application/problem+json";
+
+static bool add_header(struct MHD_Response *response, const char *name, const char *value) {
+    return MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+/* What lets the page that asks see the answer. */
+static bool add_origin(struct MHD_Response *response, const char *origin) {
+    return add_header(response, "Access-Control-Allow-Origin", origin) &&
+           add_header(response, "Access-Control-Expose-Headers", EXPOSED_HEADERS) &&
+           add_header(response, "Vary", "Origin");
+}
 
 /* Takes BODY. NULL: no memory. */
 static struct MHD_Response *make_response(struct ili_request *request, struct ili_out *body,
@@ -26,11 +42,9 @@ static struct MHD_Response *make_response(struct ili_request *request, struct il
         return NULL;
     }
     *body = (struct ili_out){0};
-    bool added = MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
-    if (type) added = added && MHD_add_response_header(response, "Content-Type", type) == MHD_YES;
-    if (request->server->stopping) {
-        added = added && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
-    }
+    bool added = ili_ready_headers(response, type);
+    if (request->origin) added = added && add_origin(response, request->origin);
+    if (request->server->stopping) added = added && add_header(response, "Connection", "close");
     if (added) return response;
     MHD_destroy_response(response);
     return NULL;
@@ -47,7 +61,7 @@ static void send_response(struct ili_request *request, unsigned http_status,
         if (MHD_queue_response(connection->wire, http_status, response) != MHD_YES) {
             request->answered = false;
         }
-        MHD_destroy_response(response);
+        if (!request->ready) MHD_destroy_response(response);
     }
     if (!request->answered) request->abandoned = true;
     connection->since_ns = request->server->now_ns;
@@ -58,12 +72,31 @@ static void send_response(struct ili_request *request, unsigned http_status,
     }
 }
 
+/* Whether a response that was used before will do. */
+static bool is_plain(const struct ili_request *request, const struct ili_out *body) {
+    return !body->failed && body->bytes <= ILI_READY_BYTES && !request->origin &&
+           !request->server->stopping;
+}
+
 void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out *body) {
     if (request->record) {
         ili_repeat_keep(request, http_status, body->failed ? NULL : body->data, body->bytes);
     }
-    send_response(request, http_status, make_response(request, body, json_type));
+    if (is_plain(request, body)) {
+        request->ready = ili_ready_take(&request->server->readies, body->data, body->bytes);
+        ili_out_free(body);
+        send_response(request, http_status, request->ready ? request->ready->response : NULL);
+    } else {
+        send_response(request, http_status, make_response(request, body, json_type));
+    }
     if (request->record) ili_repeat_answered(request);
+}
+
+/* What a browser asks before it lets a page send more than a form could. */
+static void add_preflight(struct MHD_Response *response, const char *methods) {
+    add_header(response, "Access-Control-Allow-Methods", methods);
+    add_header(response, "Access-Control-Allow-Headers", ALLOWED_HEADERS);
+    add_header(response, "Access-Control-Max-Age", PREFLIGHT_SECONDS);
 }
 
 void ili_reply_empty(struct ili_request *request, uint16_t methods) {
@@ -71,7 +104,10 @@ void ili_reply_empty(struct ili_request *request, uint16_t methods) {
     struct MHD_Response *response = make_response(request, &nothing, NULL);
     char allow[80];
     ili_router_allow(methods, allow, sizeof allow);
-    if (response && methods) MHD_add_response_header(response, "Allow", allow);
+    if (response && methods) {
+        add_header(response, "Allow", allow);
+        if (request->origin) add_preflight(response, allow);
+    }
     send_response(request, MHD_HTTP_NO_CONTENT, response);
 }
 
@@ -115,9 +151,9 @@ static struct MHD_Response *problem_response(struct ili_request *request, il_sta
     if (status == IL_EMETHOD) {
         char allow[80];
         ili_router_allow(request->path_methods, allow, sizeof allow);
-        MHD_add_response_header(response, "Allow", allow);
+        add_header(response, "Allow", allow);
     }
-    if (info_of(status)->http_status == 503) MHD_add_response_header(response, "Retry-After", "1");
+    if (info_of(status)->http_status == 503) add_header(response, "Retry-After", "1");
     return response;
 }
 
@@ -149,7 +185,12 @@ void ili_reply_problem(struct ili_request *request, il_status status, const char
 void ili_reply_problem_done(struct ili_request *request, il_status status, const char *detail,
                             const char *member, uint64_t done) {
     struct ili_fault fault;
-    ili_fault_set(&fault, status, NULL, NULL, "%s", detail ? detail : info_of(status)->text);
+    char described[sizeof fault.detail];
+    if (!detail) {
+        ili_describe(request, status, described, sizeof described);
+        detail = described;
+    }
+    ili_fault_set(&fault, status, NULL, NULL, "%s", detail);
     send_problem(request, &fault, member, done);
 }
 
@@ -159,7 +200,7 @@ void ili_reply_again(struct ili_request *request, unsigned http_status, const ch
     ili_out_json(&copy, body, body_bytes);
     struct MHD_Response *response =
         make_response(request, &copy, http_status < 400 ? json_type : problem_type);
-    if (response) MHD_add_response_header(response, "Idempotency-Replayed", "true");
+    if (response) add_header(response, "Idempotency-Replayed", "true");
     send_response(request, http_status, response);
 }
 

@@ -17,7 +17,7 @@ void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out
 /* Answers 204, with Allow unless METHODS is 0. */
 void ili_reply_empty(struct ili_request *request, uint16_t methods);
 
-/* Answers with the problem of STATUS; DETAIL NULL: its sentence in the table. */
+/* Answers with the problem of STATUS; DETAIL NULL: what describe.h says. */
 void ili_reply_problem(struct ili_request *request, il_status status, const char *detail);
 
 /* The same for an input that FAULT describes. */

@@ -1,6 +1,8 @@
 #include "server/request.h"
 
 #include <microhttpd.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +51,10 @@ static il_status check_route(struct ili_request *r, struct ili_fault *fault) {
     }
     if (!r->route && method == ILI_OPTIONS) return IL_OK;
     if (!r->route) {
-        return ili_fault_set(fault, IL_EMETHOD, NULL, NULL, "%s is not for %s", r->method, r->path);
+        char allow[80];
+        ili_router_allow(r->path_methods, allow, sizeof allow);
+        return ili_fault_set(fault, IL_EMETHOD, NULL, NULL, "%s takes %s, not %s", r->path, allow,
+                             r->method);
     }
     if (!r->route->named) return IL_OK;
     size_t bytes = 0;
@@ -82,6 +87,7 @@ static il_status check_media_type(const struct ili_head *head, struct ili_fault 
 static il_status check_request(struct ili_request *r, const struct ili_head *head,
                                struct ili_fault *fault) {
     const struct ili_config *config = &r->server->config;
+    r->origin = ili_head_origin(head, config->origins, config->origin_count);
     il_status status = ili_head_check_sender(head, r->connection->local, config->listen,
                                              config->origins, config->origin_count, fault);
     if (status == IL_OK) status = check_route(r, fault);
@@ -91,9 +97,11 @@ static il_status check_request(struct ili_request *r, const struct ili_head *hea
 }
 
 static il_status too_large(const struct ili_request *r, struct ili_fault *fault) {
-    return ili_fault_set(fault, IL_ETOOBIG, "body", "fewer bytes",
-                         "the body is longer than the %llu bytes allowed here",
-                         (unsigned long long)body_limit(r));
+    unsigned long long limit = body_limit(r);
+    char expected[40];
+    snprintf(expected, sizeof expected, "at most %llu bytes", limit);
+    return ili_fault_set(fault, IL_ETOOBIG, "body", expected, "the body has more than %llu bytes",
+                         limit);
 }
 
 static il_status reserve_body(struct ili_request *r, uint64_t length, struct ili_fault *fault) {
@@ -116,8 +124,9 @@ static int begin(struct ili_connection *c, const char *url, const char *method, 
     struct ili_server *server = c->engine->server;
     struct ili_head head;
     struct ili_fault fault;
-    struct ili_request *r = calloc(1, sizeof *r);
+    struct ili_request *r = malloc(sizeof *r);
     if (!r) return MHD_NO;
+    memset(r, 0, offsetof(struct ili_request, name));
     r->server = server;
     r->connection = c;
     r->method = method;
@@ -217,7 +226,7 @@ static il_status check_whole(struct ili_request *r, struct ili_fault *fault) {
     }
     if (argument) {
         return ili_fault_set(fault, IL_EINVAL, *argument ? argument : "query", "no query arguments",
-                             "unknown query argument, expected none");
+                             "unknown query argument \"%s\", expected none", argument);
     }
     return IL_OK;
 }
@@ -226,6 +235,7 @@ void ili_request_handle(struct ili_request *request) {
     if (request->server->stopping) {
         ili_reply_problem(request, IL_ESHUTDOWN, NULL);
     } else {
+        request->patience_ms = 0; /* of a wait for the first of its key */
         request->route->handle(request);
     }
 }
@@ -265,6 +275,7 @@ void ili_request_completed(struct ili_request *request, bool written) {
     bool may_undo = !r->record || ili_repeat_completed(r, written);
     if (!written && may_undo && r->work && r->work->undo) r->work->undo(r);
     if (r->work) r->work->free(r);
+    if (r->ready) ili_ready_give(&r->server->readies, r->ready);
     ili_request_drop_body(r);
     r->connection->request = NULL;
     r->connection->since_ns = r->server->now_ns;

@@ -24,6 +24,7 @@ struct MHD_Connection;
 struct ili_agent;
 struct ili_connection;
 struct ili_param;
+struct ili_ready;
 struct ili_record;
 struct ili_wait;
 struct ili_work;
@@ -35,6 +36,7 @@ struct ili_request {
     const struct ili_route *route; /* NULL: none has this path and method */
     const char *method, *path;     /* libmicrohttpd's */
     const char *key;               /* Idempotency-Key, libmicrohttpd's; NULL: none */
+    const char *origin; /* the allowed one it comes from, the configuration's; NULL: none */
 
     char *body; /* owned */
     uint64_t body_bytes, body_room;
@@ -46,17 +48,20 @@ struct ili_request {
     /* while parked */
     const struct ili_wait *wait; /* NULL: not parked */
     struct ili_agent *waiter;
+    uint64_t turn;       /* order of arrival among all that were ever parked */
+    int64_t patience_ms; /* how long it was to wait at most */
     struct ili_timer timer;
     il_status
         leaving; /* why it is being withdrawn, if the first attempt could not; IL_OK: it is not */
 
+    struct ili_ready *ready;   /* what its answer was sent with; NULL: nothing to give back */
     struct ili_fault *refusal; /* owned; found in the head, to be answered after the body */
     uint16_t path_methods;     /* of the routes with this path, see router.h */
     bool answered;             /* an answer was given to libmicrohttpd */
     bool abandoned;            /* there will be none: the connection is closed */
     bool too_large;            /* the body, which is no longer kept */
     uint8_t name_bytes;
-    char name[IL_NAME_MAX_BYTES]; /* of the object, decoded */
+    char name[IL_NAME_MAX_BYTES]; /* of the object, decoded; the last field, not cleared */
 };
 
 /* What a handler holds for a request; it is the head of the handler's own struct. */

@@ -59,7 +59,8 @@ uint16_t ili_method_named(const char *method) {
 }
 
 static bool segment_is(const struct ili_path *path, unsigned i, const char *text) {
-    return strlen(text) == path->segment[i].bytes &&
+    /* most differ in their first characters; a segment is followed by a slash or a NUL */
+    return path->segment[i].at[0] == text[0] && strlen(text) == path->segment[i].bytes &&
            memcmp(path->segment[i].at, text, path->segment[i].bytes) == 0;
 }
 

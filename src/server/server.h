@@ -16,6 +16,7 @@
 #include "server/leases.h"
 #include "server/loop.h"
 #include "server/park.h"
+#include "server/ready.h"
 #include "server/request.h"
 #include "server/sessions.h"
 #include "server/timer.h"
@@ -29,6 +30,7 @@ struct ili_server {
     struct ili_accept accept;
     struct ili_parking parking;
     struct ili_leases leases;
+    struct ili_readies readies;
     struct ili_idempotency idempotency;
     struct ili_sessions sessions;
     int64_t now_ns; /* when the loop last woke */

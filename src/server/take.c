@@ -11,6 +11,7 @@
 
 #define MANY_MOST 1000
 #define MANY_DEFAULT 100
+#define MAX_BYTES_MOST INT64_C(9007199254740991) /* what every JSON reader takes as it is */
 /* get_many stops beyond it, so one answer never holds more than this and one message */
 #define MANY_BYTES (UINT64_C(16) << 20)
 
@@ -20,6 +21,8 @@ struct taking {
     struct ili_taken *messages; /* owned, their data too, until the answer was written */
     size_t count;
     uint64_t most;
+    uint64_t max_bytes; /* of all messages; what does not fit stays */
+    uint64_t needed;    /* of the oldest message, if it does not fit */
     int64_t timeout_ns;
     bool many;
 };
@@ -55,7 +58,9 @@ static il_status take_what_is_there(struct ili_request *request) {
     while (t->count < room && bytes < MANY_BYTES) {
         size_t got = 0;
         struct ili_taken *next = &t->messages[t->count];
+        next->room = t->max_bytes - bytes;
         status = ili_queue_try_get(member, t->queue, next, 1, &got);
+        t->needed = next->bytes;
         if (status != IL_OK) break;
         bytes += next->bytes;
         t->count++;
@@ -82,6 +87,11 @@ static void write_messages(struct ili_out *out, const struct taking *t) {
 
 static void answer(struct ili_request *request, il_status status) {
     struct ili_out out = {0};
+    if (status == IL_ETOOBIG) {
+        ili_reply_problem_done(request, status, "the oldest message is longer than max_bytes",
+                               "bytes", ((struct taking *)request->work)->needed);
+        return;
+    }
     if (status != IL_OK) {
         ili_reply_problem(request, status, NULL);
         return;
@@ -133,6 +143,7 @@ static struct taking *begin(struct ili_request *request, bool many) {
     t->work.free = free_taking;
     t->timeout_ns = request->server->config.long_poll_ns;
     t->most = many ? MANY_DEFAULT : 1;
+    t->max_bytes = MAX_BYTES_MOST;
     t->many = many;
     request->work = &t->work;
     return t;
@@ -159,8 +170,9 @@ void ili_take_one(struct ili_request *request) {
     struct taking *t = begin(request, false);
     if (!t) return;
     const struct ili_param params[] = {
-        ILI_PARAM_SECONDS("timeout", &t->timeout_ns, 0, t->timeout_ns)};
-    take(request, params, 1);
+        ILI_PARAM_SECONDS("timeout", &t->timeout_ns, 0, t->timeout_ns),
+        ILI_PARAM_COUNT("max_bytes", &t->max_bytes, 0, MAX_BYTES_MOST)};
+    take(request, params, 2);
 }
 
 void ili_take_many(struct ili_request *request) {
@@ -168,13 +180,14 @@ void ili_take_many(struct ili_request *request) {
     if (!t) return;
     const struct ili_param params[] = {
         ILI_PARAM_COUNT("max", &t->most, 1, MANY_MOST),
-        ILI_PARAM_SECONDS("timeout", &t->timeout_ns, 0, t->timeout_ns)};
-    take(request, params, 2);
+        ILI_PARAM_SECONDS("timeout", &t->timeout_ns, 0, t->timeout_ns),
+        ILI_PARAM_COUNT("max_bytes", &t->max_bytes, 0, MAX_BYTES_MOST)};
+    take(request, params, 3);
 }
 
 void ili_take_peek(struct ili_request *request) {
     struct taking *t = begin(request, false);
-    struct ili_taken first = {0};
+    struct ili_taken first = {.room = IL_MESSAGE_MAX_BYTES};
     if (!t || !ili_request_read(request, NULL, 0)) return;
     t->queue = ili_pin_named(request, &ili_queue_kind, NULL, 0, NULL);
     if (!t->queue) return;

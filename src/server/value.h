@@ -1,13 +1,14 @@
 /*
- * value.h - reading JSON without making values of it: a text is checked once, then walked in spans.
+ * value.h - a value of a JSON text, twice: what jansson made of it, and how it is written.
  *
- * An item of a queue must come out as it was put: numbers of any size, 1.0 beside 1, keys in their
- * order. A parser that builds values could not promise that, and would copy 16 MiB for nothing. So
- * ili_value_parse() proves that the text is JSON, and everything else here may then trust it.
+ * jansson says whether a text is JSON, of what type a value is and what a string stands for. But an
+ * item of a queue must come out as it was put: numbers of any size, 1.0 beside 1, keys in their order.
+ * So each value keeps its part of the text beside it, and numbers are read from there.
  */
 #ifndef ILI_SERVER_VALUE_H
 #define ILI_SERVER_VALUE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,39 +16,35 @@
 
 #define ILI_VALUE_DEPTH 64 /* of a value in an item; an array of scalars has depth 1 */
 
-enum ili_value_type {
-    ILI_VALUE_NONE = 0, /* not there */
-    ILI_VALUE_NULL,
-    ILI_VALUE_BOOL,
-    ILI_VALUE_NUMBER,
-    ILI_VALUE_STRING,
-    ILI_VALUE_ARRAY,
-    ILI_VALUE_OBJECT,
-};
-
-/* A value in a checked text, without space around it; a string with its quotes. Borrowed. */
+/* All zero: not there. The text is borrowed, without space around it; a string with its quotes. */
 struct ili_value {
-    enum ili_value_type type;
+    json_t *json;
     char *at;
     size_t bytes;
 };
 
-/* Whether TEXT is exactly one JSON value (RFC 8259) in UTF-8, nested at most DEPTH deep (up to 128)
- * and without two members of one name in any object. IL_OK; IL_EINVAL, *FAULT says where and what;
- * IL_ENOMEM. */
-il_status ili_value_parse(char *text, size_t bytes, unsigned depth, struct ili_value *out,
-                          struct ili_fault *fault);
+/* A walk over an array or object; all zero at first. */
+struct ili_value_walk {
+    const char *at;
+    void *member;
+    size_t index;
+    const char *key; /* of the member that was met last, borrowed from the object */
+};
 
-/* Walks an object's members or, with KEY NULL, an array's elements. *AT is NULL at first. False: there
- * is no more. */
-bool ili_value_next(const struct ili_value *of, char **at, struct ili_value *key,
+/* Reads TEXT, which is to be one JSON value (RFC 8259) in UTF-8 without two members of one name in any
+ * object. IL_OK: OUT->json is owned, for json_decref(). IL_EINVAL, *FAULT says where and what: also for
+ * a name that holds \u0000, which jansson has no room for; IL_ETOOBIG: it has too many values;
+ * IL_ENOMEM. */
+il_status ili_value_load(char *text, size_t bytes, struct ili_value *out, struct ili_fault *fault);
+
+/* The next element or member, borrowed from OF. False: there is no more. */
+bool ili_value_next(const struct ili_value *of, struct ili_value_walk *walk,
                     struct ili_value *value);
 
-/* How deep VALUE is nested. */
 unsigned ili_value_depth(const struct ili_value *value);
 
-/* Turns the string VALUE, in its place, into what it stands for; *BYTES is its length. The text is
- * no longer JSON there. Returns where it begins. */
-char *ili_value_unescape(const struct ili_value *value, size_t *bytes);
+/* Turns the string VALUE, in the text, into what it stands for: it outlives the json_t. *BYTES is its
+ * length. The text is no longer JSON there. Returns where it begins. */
+char *ili_value_text(const struct ili_value *value, size_t *bytes);
 
 #endif

@@ -1,12 +1,22 @@
 #include "session/fork.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include "arena/open_table.h"
 #include "session/warden.h"
 
+#define JOIN_MS 5000
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* A pipe over which nothing is sent: the parent's fork() returns when the child has closed the other end,
+ * or is dead, or was never made. Until then the child reads what its parent has open; a parent that ended
+ * at once (to put its child in the background) would take that away. Under the list's lock. */
+static int joined[2];
 
 static void lock_table(struct ili_member *m, void *unused) {
     (void)unused;
@@ -18,17 +28,35 @@ static void unlock_table(struct ili_member *m, void *unused) {
     pthread_mutex_unlock(&m->open_mutex);
 }
 
-/* ili_members_each() takes the list's lock itself, and the handlers must keep it over the fork: they
- * take the tables' locks first, one by one, then the list's. Nobody takes a table's lock while holding
- * the list's, so the order does not matter. */
+static void look_if_private(struct ili_member *m, void *shared) {
+    if (!m->served && atomic_load_explicit(&m->self, memory_order_relaxed) != 0)
+        *(bool *)shared = true;
+}
+
+/* All locks are kept over the fork, the list's first: two threads may fork at once. */
 static void before(void) {
-    ili_members_each(lock_table, NULL);
+    bool shared = false;
     ili_members_lock();
+    ili_members_each_held(lock_table, NULL);
+    ili_members_each_held(look_if_private, &shared);
+    joined[0] = joined[1] = -1;
+    if (shared && pipe2(joined, O_CLOEXEC) != 0) joined[0] = joined[1] = -1;
+}
+
+static void close_end(int fd) {
+    if (fd >= 0) close(fd);
 }
 
 static void in_parent(void) {
+    struct pollfd polled = {joined[0], POLLIN, 0};
+    close_end(joined[1]);
+    ili_members_each_held(unlock_table, NULL);
     ili_members_unlock();
-    ili_members_each(unlock_table, NULL);
+    int before_fork = errno;
+    while (polled.fd >= 0 && poll(&polled, 1, JOIN_MS) < 0 && errno == EINTR) {
+    }
+    close_end(polled.fd);
+    errno = before_fork;
 }
 
 static void join_anew(struct ili_member *m) {
@@ -52,7 +80,7 @@ static void join_anew(struct ili_member *m) {
 
 static void renew(struct ili_member *m, void *unused) {
     (void)unused;
-    pthread_mutex_init(&m->open_mutex, NULL);
+    pthread_mutex_unlock(&m->open_mutex); /* of before(): this thread took it */
     ili_warden_after_fork(m);
     if (atomic_load_explicit(&m->self, memory_order_relaxed) == 0) return;
     if (m->served) {
@@ -65,9 +93,11 @@ static void renew(struct ili_member *m, void *unused) {
 }
 
 static void in_child(void) {
-    ili_members_unlock();
     ili_thread_after_fork();
-    ili_members_each(renew, NULL);
+    ili_members_each_held(renew, NULL);
+    ili_members_unlock();
+    close_end(joined[0]);
+    close_end(joined[1]);
 }
 
 static void install(void) { pthread_atfork(before, in_parent, in_child); }

@@ -8,7 +8,7 @@
 void ili_kinds_register(void);
 
 /* Repairs what a GUARD that the dead agent DEAD holds protects, by its kind. IL_EBUSY: call again. */
-il_status ili_kinds_repair(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard,
-                      struct ili_agent *dead);
+il_status ili_kinds_repair(struct ili_member *member, struct ili_agent *self,
+                           struct ili_guard *guard, struct ili_agent *dead);
 
 #endif

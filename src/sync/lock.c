@@ -110,11 +110,11 @@ static void settle_hand(struct ili_member *m, struct ili_lock *lock, struct ili_
 static bool hand(struct ili_member *m, struct ili_lock *lock, struct ili_agent *head,
                  uint64_t word) {
     uint32_t slot = atomic_load_explicit(&head->owner, memory_order_relaxed);
-    uint64_t next =
-        ((word & ~(ILI_LOCK_OWNER | ILI_LOCK_DIED)) + ILI_LOCK_GRANT) |
+    uint64_t next = ((word & ~(ILI_LOCK_OWNER | ILI_LOCK_DIED)) + ILI_LOCK_GRANT) |
                     ILI_LOCK_HANDED | (slot & ILI_LOCK_OWNER);
     bool died = (word & ILI_LOCK_DIED) != 0;
-    ili_guard_intend(&lock->guard, HAND | (uint64_t)died << 8, ili_agent_number(&m->arena, head), 0);
+    ili_guard_intend(&lock->guard, HAND | (uint64_t)died << 8, ili_agent_number(&m->arena, head),
+                     0);
     ILI_POINT("lock.hand.intended");
     bool done = change_word(lock, &word, next);
     ILI_POINT("lock.hand.owned");
@@ -469,8 +469,8 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     return IL_OK;
 }
 
-static il_status dispose(struct ili_member *member, struct ili_agent *self,
-                         struct ili_agent *owner, void *object) {
+static il_status dispose(struct ili_member *member, struct ili_agent *self, struct ili_agent *owner,
+                         void *object) {
     (void)member, (void)self, (void)owner, (void)object; /* nothing hangs on a lock */
     return IL_OK;
 }

@@ -32,7 +32,7 @@
 #define ILI_LOCK_DELETED UINT64_C(0x80000) /* the name is gone: all calls fail */
 #define ILI_LOCK_HANDED UINT64_C(0x100000) /* the owner is a waiter that has not been told yet */
 #define ILI_LOCK_LOW UINT64_C(0xffffffff)
-#define ILI_LOCK_TOKEN_STEP 65536u /* grants between two updates of last_token */
+#define ILI_LOCK_TOKEN_STEP 65536u         /* grants between two updates of last_token */
 #define ILI_LOCK_GRANT (UINT64_C(1) << 32) /* the high half: how many grants, modulo 2^32 */
 
 struct ili_lock {
@@ -100,27 +100,38 @@ static inline bool ili_lock_try_fast(struct ili_lock *lock, uint32_t self, uint6
     return ili_lock_take(lock, self, &word, token);
 }
 
-/* The same for who comes often. GUESS is the caller's own: the lock's sequence when it was last granted
- * this way. While nobody else is granted the lock, it saves a load of the word, which could not start
- * before the locked instruction of the release before has ended. */
-static inline bool ili_lock_try_guess(struct ili_lock *lock, uint32_t self, _Atomic uint32_t *guess,
+/* Whether TOKEN is so close to the lock's tokens that its low half tells it from all of them. */
+static inline bool ili_lock_near(const struct ili_lock *lock, uint64_t token) {
+    uint64_t last = atomic_load_explicit(&lock->last_token, memory_order_relaxed);
+    return token - last + (UINT64_C(1) << 31) < UINT64_C(1) << 32;
+}
+
+/* The same for who comes often: fails as well if somebody else was granted the lock since the caller
+ * was. LAST is the caller's own, its last token of this lock, or 0. This saves a load of the word, which
+ * could not start before the locked instruction of the release before has ended. */
+static inline bool ili_lock_try_again(struct ili_lock *lock, uint32_t self, _Atomic uint64_t *last,
                                       uint64_t *token) {
-    /* relaxed: a wrong guess costs one more attempt */
-    uint64_t word = (uint64_t)atomic_load_explicit(guess, memory_order_relaxed) << 32;
-    if (!ili_lock_take(lock, self, &word, token) && !ili_lock_take(lock, self, &word, token)) {
+    /* relaxed, here and below: a guess; if it is wrong, the attempt fails */
+    uint64_t next = atomic_load_explicit(last, memory_order_relaxed) + 1;
+    uint64_t word = (next - 1) << 32;
+    if (self == 0) return false;
+    /* acquire: pairs with the release of the one before */
+    if (!atomic_compare_exchange_strong_explicit(&lock->word, &word, next << 32 | self,
+                                                 memory_order_acquire, memory_order_relaxed)) {
         return false;
     }
-    atomic_store_explicit(guess, (uint32_t)*token, memory_order_relaxed);
+    if (__builtin_expect(next % ILI_LOCK_TOKEN_STEP == 0 || !ili_lock_near(lock, next), 0)) {
+        next = ili_lock_granted(lock, (uint32_t)next);
+    }
+    atomic_store_explicit(last, next, memory_order_relaxed);
+    *token = next;
     return true;
 }
 
 /* Releases the grant TOKEN if nothing else is going on. TOKEN 0 is not for the fast path. */
 static inline bool ili_lock_release_fast(struct ili_lock *lock, uint32_t self, uint64_t token) {
     uint64_t word = token << 32 | self;
-    if (self == 0 ||
-        (token ^ atomic_load_explicit(&lock->last_token, memory_order_relaxed)) >> 32 != 0) {
-        return false;
-    }
+    if (self == 0 || !ili_lock_near(lock, token)) return false;
     return atomic_compare_exchange_strong_explicit(&lock->word, &word, word & ~ILI_LOCK_OWNER,
                                                    memory_order_release, memory_order_relaxed);
 }

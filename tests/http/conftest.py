@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from places import SERVER
-from server import Server
+from server import Server, spawned
 
 _numbers = itertools.count(1)
 
@@ -23,6 +23,14 @@ def pytest_sessionstart():
     """There must be something to test."""
     if not SERVER.exists():
         pytest.exit(f"{SERVER} is not built; INTERLOCK_BUILD names the build tree", 2)
+
+
+def pytest_sessionfinish():
+    """Nothing outlives the run."""
+    for process in spawned:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from client import PATIENCE, Connection, Disconnected, wait_until
 from places import SERVER
 
+spawned = []  # every server of this run; what a failed test left is ended with it
 READY = re.compile(rb"interlockd ready http=([0-9.]+):(\d+) socket=(.+)\n")
 
 
@@ -21,8 +22,10 @@ def spawn(directory, *arguments, config=None, **options):
         file.write_text(config if isinstance(config, str) else json.dumps(config))
         arguments += ("--config", str(file))
     with open(directory / "log", "ab") as log:
-        return subprocess.Popen([str(SERVER), *arguments], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=log, bufsize=0, **options)
+        process = subprocess.Popen([str(SERVER), *arguments], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=log, bufsize=0, **options)
+    spawned.append(process)
+    return process
 
 
 def read_ready_line(process, patience=PATIENCE):

@@ -75,6 +75,70 @@ def test_row(server, section, row):
             assert connection.call("GET", "/v1/health").status == 200
 
 
+# ---- pages of allowed origins ----------------------------------------------------------------
+
+def cors(answer):
+    """The headers by which a browser decides, in lower case."""
+    return {name.lower(): value for name, value in answer.headers
+            if name.lower().startswith("access-control-") or name.lower() == "vary"}
+
+
+def test_pages_of_allowed_origins_can_read_every_answer(server):
+    for origin in ALLOWED:
+        for method, target, body, status in (
+                ("GET", "/v1/health", None, 200), ("HEAD", "/v1/health", None, 200),
+                ("GET", "/v1/nothing", None, 404), ("POST", "/v1/health", None, 405),
+                ("PUT", "/v1/locks/page", {"fair": 1}, 400), ("PUT", "/v1/locks/page", {}, None),
+                ("PUT", "/v1/locks/page", b" " * 65537, 413),
+                ("DELETE", "/v1/locks/page", None, 204),
+        ):
+            with server.connect() as connection:
+                answer = connection.call(method, target, body, [("Origin", origin)])
+            assert status in (None, answer.status), answer
+            assert cors(answer) == {
+                "access-control-allow-origin": origin, "vary": "Origin",
+                "access-control-expose-headers": "Idempotency-Replayed, Retry-After"}, answer
+
+
+def test_a_waiting_page_can_read_its_answer(server):
+    token = server.acquire("page-waits")
+    waiter = server.send("POST", "/v1/locks/page-waits/acquire", {}, [("Origin", ALLOWED[0])])
+    server.wait_for_waiters("page-waits", 1)
+    server.release("page-waits", token)
+    answer = waiter.answer()
+    assert answer.status == 200
+    assert cors(answer)["access-control-allow-origin"] == ALLOWED[0]
+
+
+def test_a_kept_answer_is_for_the_origin_that_repeats(server):
+    key = ("Idempotency-Key", "page")
+    target = "/v1/locks/page-key/acquire"
+    for origin in [None, *ALLOWED, None]:
+        headers = [key] + ([("Origin", origin)] if origin else [])
+        answer = server.call("POST", target, {}, headers)
+        assert answer.status == 200
+        assert cors(answer).get("access-control-allow-origin") == origin
+
+
+def test_preflight_tells_what_a_page_may_send(server):
+    headers = [("Origin", ALLOWED[0]), ("Access-Control-Request-Method", "POST"),
+               ("Access-Control-Request-Headers", "content-type,idempotency-key")]
+    answer = server.call("OPTIONS", "/v1/locks/page/acquire", None, headers)
+    assert answer.status == 204
+    assert answer.header("Access-Control-Allow-Methods") == answer.header("Allow")
+    assert "POST" in answer.header("Access-Control-Allow-Methods").split(", ")
+    assert answer.header("Access-Control-Allow-Headers") == "Content-Type, Idempotency-Key"
+    assert answer.header("Access-Control-Max-Age") == "600"
+    assert cors(answer)["access-control-allow-origin"] == ALLOWED[0]
+
+
+def test_nobody_else_is_told_anything_about_origins(server):
+    evil = [("Origin", "https://evil.example"), ("Access-Control-Request-Method", "POST")]
+    for headers in ([], evil):
+        for method in ("GET", "OPTIONS"):
+            assert cors(server.call(method, "/v1/health", None, headers)) == {}
+
+
 def test_without_allowed_origins_all_are_refused(start):
     server = start()
     for origin in [*ALLOWED, "http://localhost", "null"]:

@@ -315,7 +315,7 @@ def accepts(server):
     try:
         server.connect().close()
         return True
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return False
 
 

@@ -244,8 +244,18 @@ def test_short_timeout_of_get(server, name):
 def test_each_item_wakes_one_getter_and_none_is_lost(server, name):
     server.put(url(name))
     getters = [park(server, name, "get", "getters") for _ in range(10)]
-    server.post(url(name, "put_many"), items=[{"json": number} for number in range(10)])
+    for number in range(10):
+        put(server, name, number)
     assert sorted(getter.answer().json["json"] for getter in getters) == list(range(10))
+    assert server.get(url(name))["size"] == 0
+
+
+def test_getters_take_what_comes_at_once_in_order_of_arrival(server, name):
+    server.put(url(name))
+    for count in (30, 10, 40):  # in later rounds they wait with agents in any order
+        getters = [park(server, name, "get", "getters") for _ in range(count)]
+        server.post(url(name, "put_many"), items=[{"json": number} for number in range(count)])
+        assert [getter.answer().json["json"] for getter in getters] == list(range(count))
     assert server.get(url(name))["size"] == 0
 
 

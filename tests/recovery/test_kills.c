@@ -11,7 +11,17 @@
 
 #define MEMBERS 6
 #define WATCHDOG_S 10.0
-#define LIMIT_P99_MS 100.0 /* the aim is 10; machines that run tests are busy */
+/* The aim is 10 ms; machines that run tests are busy, and sanitized code is slow. */
+#if defined(__SANITIZE_ADDRESS__)
+#define LIMIT_P99_MS 2000.0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LIMIT_P99_MS 2000.0
+#endif
+#endif
+#ifndef LIMIT_P99_MS
+#define LIMIT_P99_MS 100.0
+#endif
 
 static void use_plain(struct crew *c) { crew_hammer(c, PLAIN); }
 static void use_fair(struct crew *c) { crew_hammer(c, FAIR); }
@@ -47,7 +57,8 @@ static void mix(struct crew *c) {
     free(room);
 }
 
-static void (*const roles[MEMBERS])(struct crew *) = {use_plain, use_fair, produce, consume, mix, mix};
+static void (*const roles[MEMBERS])(struct crew *) = {use_plain, use_fair, produce,
+                                                      consume,   mix,      mix};
 
 struct record {
     unsigned count;
@@ -83,7 +94,8 @@ static bool all_moved(void *context) {
     struct awaited *a = context;
     if (atomic_load(&a->crew->board->troubles)) return true;
     for (unsigned i = 0; i < MEMBERS; i++) {
-        if (i != a->but && atomic_load(&a->crew->board->members[i].progress) == a->progress[i]) return false;
+        if (i != a->but && atomic_load(&a->crew->board->members[i].progress) == a->progress[i])
+            return false;
     }
     return true;
 }
@@ -135,15 +147,19 @@ static void kill_at_random(bool served, unsigned rounds) {
         waitpid(c.pids[victim], NULL, 0);
         c.pids[victim] = 0;
         uint32_t held = atomic_load(&c.board->members[victim].holding);
-        for (unsigned i = 0; i < MEMBERS; i++) a.progress[i] = atomic_load(&c.board->members[i].progress);
+        for (unsigned i = 0; i < MEMBERS; i++)
+            a.progress[i] = atomic_load(&c.board->members[i].progress);
         for (a.lock = 0; a.lock < CREW_LOCKS && !what; a.lock++) {
             if (!test_wait(lock_was_granted, &a, WATCHDOG_S)) what = "no waiter is granted";
-            float ms = (float)(atomic_load(&c.board->locks[a.lock].last_grant_ns) - a.since_ns) / 1e6f;
-            if (held == a.lock + 1 && next_grant.count < 20000) next_grant.ms[next_grant.count++] = ms;
+            float ms =
+                (float)(atomic_load(&c.board->locks[a.lock].last_grant_ns) - a.since_ns) / 1e6f;
+            if (held == a.lock + 1 && next_grant.count < 20000)
+                next_grant.ms[next_grant.count++] = ms;
             holders += held == a.lock + 1;
         }
         if (!what && !test_wait(all_moved, &a, WATCHDOG_S)) what = "not all survivors go on";
-        if (everybody.count < 20000) everybody.ms[everybody.count++] = (float)(test_now_ns() - a.since_ns) / 1e6f;
+        if (everybody.count < 20000)
+            everybody.ms[everybody.count++] = (float)(test_now_ns() - a.since_ns) / 1e6f;
         lost += atomic_load(&c.board->members[victim].taking);
         if (atomic_load(&c.board->troubles)) what = c.board->trouble;
         if (!what && !crew_start(&c, victim, roles[victim])) what = "fork";
@@ -174,13 +190,14 @@ static void kill_at_random(bool served, unsigned rounds) {
     cr_assert_eq(world_check_alloc(&w), IL_OK);
     cr_assert_eq(world_free_bytes(&w), free_at_first);
     float p99 = percentile(&next_grant, 0.99);
-    fprintf(stderr,
-            "%s: %u kills, %u of a lock's holder; the next grant of the dead one's lock after %.2f ms "
-            "(p50) %.2f ms (p99) %.2f ms (most); every survivor done with its next thing after %.2f "
-            "%.2f %.2f ms; %llu messages went with their consumers\n",
-            served ? "served" : "private", rounds, holders, percentile(&next_grant, 0.5), p99,
-            percentile(&next_grant, 1), percentile(&everybody, 0.5), percentile(&everybody, 0.99),
-            percentile(&everybody, 1), (unsigned long long)missing);
+    fprintf(
+        stderr,
+        "%s: %u kills, %u of a lock's holder; the next grant of the dead one's lock after %.2f ms "
+        "(p50) %.2f ms (p99) %.2f ms (most); every survivor done with its next thing after %.2f "
+        "%.2f %.2f ms; %llu messages went with their consumers\n",
+        served ? "served" : "private", rounds, holders, percentile(&next_grant, 0.5), p99,
+        percentile(&next_grant, 1), percentile(&everybody, 0.5), percentile(&everybody, 0.99),
+        percentile(&everybody, 1), (unsigned long long)missing);
     cr_assert(p99 < LIMIT_P99_MS);
     world_close(&w);
     crew_close(&c);

@@ -19,13 +19,13 @@
 #define CREW_MESSAGES 65536u /* a producer's messages that are told apart */
 #define CREW_SECONDS 20      /* nobody waits longer for anything */
 
-enum { PLAIN, FAIR };     /* locks */
+enum { PLAIN, FAIR };       /* locks */
 enum { BOUNDED, OPEN_END }; /* queues */
 
 #define CREW_MAXSIZE 4 /* of the bounded one */
 
 enum crew_fate {
-    CREW_PUT = 0,   /* it must be taken once */
+    CREW_PUT = 0, /* it must be taken once */
     CREW_TAKEN,
     CREW_MAYBE,     /* its producer died putting it */
     CREW_WITHDRAWN, /* its put failed: it must never be taken */
@@ -42,7 +42,7 @@ struct crew_member {
     _Atomic uint64_t progress;
     _Atomic uint32_t put, acknowledged; /* messages begun, and those whose put returned */
     _Atomic int64_t waited_from_ns, last_ns, longest_ns;
-    _Atomic uint32_t taking; /* a get of up to so many messages is under way */
+    _Atomic uint32_t taking;  /* a get of up to so many messages is under way */
     _Atomic uint32_t holding; /* lock number + 1 */
 };
 
@@ -53,7 +53,8 @@ struct crew_board {
     struct crew_lock locks[CREW_LOCKS];
     struct crew_member members[CREW_MOST];
     _Atomic uint64_t lost; /* acknowledged, never taken, and their places used again */
-    _Atomic uint8_t fate[CREW_MOST][CREW_MESSAGES]; /* of the last so many messages: enum crew_fate */
+    _Atomic uint8_t
+        fate[CREW_MOST][CREW_MESSAGES]; /* of the last so many messages: enum crew_fate */
     /* [queue][consumer][producer]: last number taken + 1 */
     _Atomic uint32_t newest[2][CREW_MOST][CREW_MOST];
     /* set before the children start */
@@ -71,7 +72,8 @@ struct crew {
 static inline bool crew_open(struct crew *c, struct world *w) {
     memset(c, 0, sizeof *c);
     c->world = w;
-    c->board = mmap(NULL, sizeof *c->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    c->board =
+        mmap(NULL, sizeof *c->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return c->board != MAP_FAILED;
 }
 
@@ -151,7 +153,8 @@ static inline void crew_enter(struct crew *c, unsigned number, il_status how, ui
         crew_trouble(c, "lock %u: token %#llx after %#llx", number, (unsigned long long)token,
                      (unsigned long long)last);
     }
-    if (before && how != IL_EOWNERDEAD && !c->board->locks_remade) crew_trouble(c, "lock %u: %u is inside", number, before - 1);
+    if (before && how != IL_EOWNERDEAD && !c->board->locks_remade)
+        crew_trouble(c, "lock %u: %u is inside", number, before - 1);
     atomic_fetch_add(&l->grants, 1);
     if (how == IL_EOWNERDEAD) atomic_fetch_add(&l->after_death, 1);
     atomic_store(&l->last_grant_ns, test_now_ns());
@@ -167,7 +170,9 @@ static inline void crew_leave(struct crew *c, unsigned number) {
     }
 }
 
-static inline const char *crew_lock_name(unsigned number) { return number == FAIR ? "fair" : "plain"; }
+static inline const char *crew_lock_name(unsigned number) {
+    return number == FAIR ? "fair" : "plain";
+}
 
 static inline il_lock *crew_open_lock(struct crew *c, unsigned number) {
     const char *name = crew_lock_name(number);
@@ -180,7 +185,8 @@ static inline il_lock *crew_open_lock(struct crew *c, unsigned number) {
 }
 
 /* Takes and gives back LOCK once. False: it was deleted, or something is wrong. */
-static inline bool crew_use_lock(struct crew *c, il_lock *lock, unsigned number, int64_t timeout_ns) {
+static inline bool crew_use_lock(struct crew *c, il_lock *lock, unsigned number,
+                                 int64_t timeout_ns) {
     uint64_t token = 0;
     il_status status = il_lock_acquire(lock, timeout_ns, &token);
     if (status == IL_ETIMEOUT && timeout_ns < INT64_C(1000000000)) return true;
@@ -264,7 +270,7 @@ static inline void crew_read(struct crew *c, const uint8_t *data, size_t bytes) 
         crew_trouble(c, "message %u.%u %s", head.producer, head.number,
                      fate == CREW_TAKEN ? "twice" : "though its put failed");
     }
-    uint32_t before = 
+    uint32_t before =
         atomic_exchange(&c->board->newest[head.queue % 2][c->me][head.producer], head.number + 1);
     if (before > head.number && !c->board->unordered) {
         crew_trouble(c, "message %u.%u after %u", head.producer, head.number, before - 1);

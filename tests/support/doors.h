@@ -87,25 +87,25 @@ static inline bool door_close(struct door *door) {
 }
 
 /* Test(SUITE, NAME_private), …_unix and …_http, each with a fresh struct door *door. */
-#define EACH_DOOR(suite, name)                                                  \
-    static void suite##_##name(struct door *door);                              \
-    ONE_DOOR(suite, name, private)                                              \
-    ONE_DOOR(suite, name, unix)                                                 \
-    ONE_DOOR(suite, name, http)                                                 \
+#define EACH_DOOR(suite, name)                                                                     \
+    static void suite##_##name(struct door *door);                                                 \
+    ONE_DOOR(suite, name, private)                                                                 \
+    ONE_DOOR(suite, name, unix)                                                                    \
+    ONE_DOOR(suite, name, http)                                                                    \
     static void suite##_##name(struct door *door)
 
 /* "unix" is a macro of gnu C, but not here: the tests are C11. */
-#define ONE_DOOR(suite, name, which)                                            \
-    Test(suite, name##_##which, .timeout = 120) {                               \
-        struct door door;                                                       \
-        cr_assert(door_open(&door, #which), "%s", il_error_message());          \
-        suite##_##name(&door);                                                  \
-        cr_assert(door_close(&door), "the server did not end well");            \
+#define ONE_DOOR(suite, name, which)                                                               \
+    Test(suite, name##_##which, .timeout = 120) {                                                  \
+        struct door door;                                                                          \
+        cr_assert(door_open(&door, #which), "%s", il_error_message());                             \
+        suite##_##name(&door);                                                                     \
+        cr_assert(door_close(&door), "the server did not end well");                               \
     }
 
 /* The last error's text names WHAT. */
-#define SAYS(what)                                                                       \
-    cr_assert(strstr(il_error_message(), what), "the message does not name %s: %s", what, \
+#define SAYS(what)                                                                                 \
+    cr_assert(strstr(il_error_message(), what), "the message does not name %s: %s", what,          \
               il_error_message())
 
 static inline int64_t seconds(double s) { return (int64_t)(s * 1e9); }

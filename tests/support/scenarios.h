@@ -14,7 +14,6 @@
 #include "session/warden.h"
 #include "support/crew.h"
 
-
 #define ARENA_BYTES (UINT64_C(48) << 20)
 #define VICTIM 0
 #define ACCOMPLICE 1
@@ -88,7 +87,9 @@ static void use_locks(struct crew *c) {
     uint64_t random = test_seed(1);
     for (int i = 0; i < 60; i++) {
         uint64_t r = test_random(&random);
-        int64_t timeout = r % 3 == 0 ? IL_NOWAIT : r % 3 == 1 ? (int64_t)(r >> 8) % 300000 : CREW_SECONDS * INT64_C(1000000000);
+        int64_t timeout = r % 3 == 0   ? IL_NOWAIT
+                          : r % 3 == 1 ? (int64_t)(r >> 8) % 300000
+                                       : CREW_SECONDS * INT64_C(1000000000);
         (void)crew_use_lock(c, locks[r >> 60 & 1], r >> 60 & 1, timeout);
     }
     for (int i = 0; i < 2; i++) il_lock_close(locks[i]);
@@ -104,7 +105,8 @@ static void await_waiters(il_lock *lock, uint32_t count) {
 
 static void barge(struct crew *c) {
     il_lock *lock = crew_open_lock(c, PLAIN);
-    for (int i = 0; i < 500; i++) (void)crew_use_lock(c, lock, PLAIN, CREW_SECONDS * INT64_C(1000000000));
+    for (int i = 0; i < 500; i++)
+        (void)crew_use_lock(c, lock, PLAIN, CREW_SECONDS * INT64_C(1000000000));
     il_lock_close(lock);
 }
 
@@ -179,9 +181,10 @@ static void delete_queue(struct crew *c) {
 
 /* Queues of its own, made, filled, emptied, and thrown away at each stage. */
 static void own_queues(struct crew *c) {
-    static const struct { int small, large, got; } stages[] = {
-        {0, 0, 0}, {1, 0, 0}, {1, 0, 1}, {0, 2, 0}, {600, 2, 0}, {2500, 0, 2400}, {2500, 3, 2501},
-        {2500, 1, -1}};
+    static const struct {
+        int small, large, got;
+    } stages[] = {{0, 0, 0},   {1, 0, 0},       {1, 0, 1},       {0, 2, 0},
+                  {600, 2, 0}, {2500, 0, 2400}, {2500, 3, 2501}, {2500, 1, -1}};
     for (unsigned s = 0; s < sizeof stages / sizeof stages[0]; s++) {
         char name[32];
         size_t got;
@@ -318,23 +321,38 @@ struct scenario {
     const char *name;
     void (*victim)(struct crew *c);
     void (*companions[COMPANIONS])(struct crew *c);
-    bool bells;        /* the server parks waiters; served only */
+    bool bells; /* the server parks waiters; served only */
     bool private_only;
-    bool silent;       /* the companions may come to rest without the victim */
-    bool grows;        /* the name table stays larger */
+    bool silent; /* the companions may come to rest without the victim */
+    bool grows;  /* the name table stays larger */
 };
 
 static const struct scenario scenarios[] = {
-    {"locks", use_locks, {crew_hammer_plain, crew_hammer_plain, crew_hammer_fair, crew_hammer_fair}, .bells = false},
+    {"locks",
+     use_locks,
+     {crew_hammer_plain, crew_hammer_plain, crew_hammer_fair, crew_hammer_fair},
+     .bells = false},
     {"barge", barge, {crew_hammer_plain, crew_hammer_plain, crew_hammer_plain}, .bells = false},
     {"fresh names", fresh_names, {crew_hammer_plain}, .grows = true},
-    {"hold", hold_locks, {crew_hammer_plain, crew_hammer_plain, crew_hammer_fair, crew_hammer_fair}, .bells = false},
-    {"delete locks", delete_locks, {crew_hammer_plain, crew_hammer_plain, crew_hammer_fair, crew_hammer_fair}, .bells = false},
-    {"bounded", use_queue, {produce_bounded, produce_bounded, consume_bounded, consume_bounded}, .bells = false},
+    {"hold",
+     hold_locks,
+     {crew_hammer_plain, crew_hammer_plain, crew_hammer_fair, crew_hammer_fair},
+     .bells = false},
+    {"delete locks",
+     delete_locks,
+     {crew_hammer_plain, crew_hammer_plain, crew_hammer_fair, crew_hammer_fair},
+     .bells = false},
+    {"bounded",
+     use_queue,
+     {produce_bounded, produce_bounded, consume_bounded, consume_bounded},
+     .bells = false},
     {"open", use_queue, {produce_open, consume_open, consume_open}, .bells = false},
     {"put", put_many, {consume_open, consume_open}, .silent = true},
     {"get", get_many, {produce_open, consume_open}, .bells = false},
-    {"delete queue", delete_queue, {produce_bounded, consume_bounded, consume_bounded}, .silent = true},
+    {"delete queue",
+     delete_queue,
+     {produce_bounded, consume_bounded, consume_bounded},
+     .silent = true},
     {"own queues", own_queues, {crew_hammer_plain}, .bells = false},
     {"names", use_names, {churn_names, churn_names, crew_hammer_plain}, .bells = false},
     {"give back", give_back, {produce_open, consume_open}, .bells = false},
@@ -474,10 +492,10 @@ static bool wait_moved(struct moved *m, uint64_t by) {
     return test_wait(have_moved, m, GENEROUS_S);
 }
 
-#define FAIL(...)                                                       \
-    do {                                                                \
-        snprintf(run->trouble, sizeof run->trouble, __VA_ARGS__);       \
-        goto cleanup;                                                   \
+#define FAIL(...)                                                                                  \
+    do {                                                                                           \
+        snprintf(run->trouble, sizeof run->trouble, __VA_ARGS__);                                  \
+        goto cleanup;                                                                              \
     } while (0)
 
 static void remove_names(il_domain *d) {
@@ -505,7 +523,8 @@ static void warm(il_domain *d) {
     static const char *const names[] = {"plain", "fair"}, *const queues[] = {"bounded", "open"};
     for (int i = 0; i < 2; i++) {
         if (il_lock_open(d, names[i], strlen(names[i]), NULL, &lock) == IL_OK) il_lock_close(lock);
-        if (il_queue_open(d, queues[i], strlen(queues[i]), NULL, &queue) == IL_OK) il_queue_close(queue);
+        if (il_queue_open(d, queues[i], strlen(queues[i]), NULL, &queue) == IL_OK)
+            il_queue_close(queue);
     }
     for (int i = 0; i < 12; i++) {
         char name[200];
@@ -532,11 +551,13 @@ static bool drain(struct crew *c, unsigned number) {
         if (status == IL_OK) crew_read(c, message.data, message.bytes);
     } while (status == IL_OK);
     bool shut = status == IL_ECLOSED; /* by the victim */
-    if (status != IL_ETIMEOUT && !shut) crew_trouble(c, "draining %s: %s", name, il_error_message());
-    if (world_check_queue(c->world, queue) != IL_OK) crew_trouble(c, "queue %s: emptied, not sound", name);
+    if (status != IL_ETIMEOUT && !shut)
+        crew_trouble(c, "draining %s: %s", name, il_error_message());
+    if (world_check_queue(c->world, queue) != IL_OK)
+        crew_trouble(c, "queue %s: emptied, not sound", name);
     /* and it goes on */
     if (!shut && (il_queue_put(queue, "x", 1, IL_BYTES, 0) != IL_OK ||
-        il_queue_get(queue, room, sizeof room, &done, NULL, 0) != IL_OK || done != 1)) {
+                  il_queue_get(queue, room, sizeof room, &done, NULL, 0) != IL_OK || done != 1)) {
         crew_trouble(c, "queue %s does not go on: %s", name, il_error_message());
     }
     il_queue_close(queue);
@@ -570,7 +591,8 @@ static void perform(struct run *run) {
             ili_off at;
             il_lock_options options = {sizeof options, i ? IL_LOCK_FAIR : 0};
             ili_agent_current(&w.server, &self);
-            ili_names_open(&w.server, self, &ili_lock_kind, crew_lock_name(i), i ? 4 : 5, &options, 0, NULL, &at, NULL);
+            ili_names_open(&w.server, self, &ili_lock_kind, crew_lock_name(i), i ? 4 : 5, &options,
+                           0, NULL, &at, NULL);
             parking.locks[i] = ili_object_at(&w.server.arena, at, ILI_KIND_LOCK);
         }
         for (int i = 0; i < 4; i++) ili_agent_claim_bell(&w.server, &parking.waiters[i]);
@@ -593,7 +615,8 @@ static void perform(struct run *run) {
         int status = test_reap(c.pids[v], GENEROUS_S * 2);
         c.pids[v] = 0;
         bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-        if (status == -1 || (status != 0 && !killed)) FAIL("victim %u: wait status %#x", v, (unsigned)status);
+        if (status == -1 || (status != 0 && !killed))
+            FAIL("victim %u: wait status %#x", v, (unsigned)status);
         if (killed) run->hit = true;
     }
     int64_t died = test_now_ns();
@@ -601,7 +624,8 @@ static void perform(struct run *run) {
         struct end end = {&c, companions + 1, 0};
         if (!test_wait(keeper_is_through, &end, GENEROUS_S)) FAIL("the keeper hangs");
         run->keeper_hit = c.pids[KEEPER] == 0;
-        if (run->keeper_hit && (!WIFSIGNALED(end.status) || WTERMSIG(end.status) != SIGKILL)) FAIL("the keeper: wait status %#x", (unsigned)end.status);
+        if (run->keeper_hit && (!WIFSIGNALED(end.status) || WTERMSIG(end.status) != SIGKILL))
+            FAIL("the keeper: wait status %#x", (unsigned)end.status);
         ili_warden_prepare_private(&w.domain->member);
         world_watch(&w);
     }
@@ -612,7 +636,9 @@ static void perform(struct run *run) {
             char who[100] = "";
             for (unsigned i = 2; i < 2 + companions; i++) {
                 char one[24];
-                snprintf(one, sizeof one, " %u:+%llu", i, (unsigned long long)(atomic_load(&c.board->members[i].progress) - moved.from[i]));
+                snprintf(one, sizeof one, " %u:+%llu", i,
+                         (unsigned long long)(atomic_load(&c.board->members[i].progress) -
+                                              moved.from[i]));
                 strcat(who, one);
             }
             FAIL("the survivors do not proceed:%s", who);
@@ -637,18 +663,22 @@ static void perform(struct run *run) {
             ili_agent_current(&w.server, &self);
             ili_names_close(&w.server, self, ili_off_of(&w.server.arena, parking.locks[i]), NULL);
         }
-        if (parking.trouble) crew_trouble(&c, "the parked waiters: %s", il_status_name(parking.trouble));
+        if (parking.trouble)
+            crew_trouble(&c, "the parked waiters: %s", il_status_name(parking.trouble));
         if (parking.grants == 0) crew_trouble(&c, "no parked waiter was granted");
     }
-    if (!test_wait(world_is_alone, &w, GENEROUS_S)) FAIL("%u processes are not recovered", world_others(&w));
+    if (!test_wait(world_is_alone, &w, GENEROUS_S))
+        FAIL("%u processes are not recovered", world_others(&w));
     for (unsigned n = 0; n < 2; n++) {
         il_lock *lock = crew_open_lock(&c, n);
         uint64_t token;
         if (!lock) break;
         if (world_check_lock(&w, lock) != IL_OK) crew_trouble(&c, "lock %u is not sound", n);
         il_status status = il_lock_acquire(lock, INT64_C(2000000000), &token);
-        if (status != IL_OK && status != IL_EOWNERDEAD) crew_trouble(&c, "lock %u: %s", n, il_error_message());
-        else il_lock_release(lock, token);
+        if (status != IL_OK && status != IL_EOWNERDEAD)
+            crew_trouble(&c, "lock %u: %s", n, il_error_message());
+        else
+            il_lock_release(lock, token);
         il_lock_close(lock);
     }
     drain(&c, BOUNDED);
@@ -657,9 +687,12 @@ static void perform(struct run *run) {
     if (atomic_load(&c.board->troubles)) FAIL("%s", c.board->trouble);
     bool deleting = run->scenario->victim == delete_queue;
     run->missing = crew_missing(&c);
-    if (!deleting && run->missing > allowed) FAIL("%llu messages are missing, %llu may be", (unsigned long long)run->missing, (unsigned long long)allowed);
+    if (!deleting && run->missing > allowed)
+        FAIL("%llu messages are missing, %llu may be", (unsigned long long)run->missing,
+             (unsigned long long)allowed);
     if (world_check_alloc(&w) != IL_OK) FAIL("the allocator is not sound");
-    if (!run->scenario->grows && world_free_bytes(&w) != free_at_first) FAIL("%lld bytes are lost", (long long)(free_at_first - world_free_bytes(&w)));
+    if (!run->scenario->grows && world_free_bytes(&w) != free_at_first)
+        FAIL("%lld bytes are lost", (long long)(free_at_first - world_free_bytes(&w)));
 
 cleanup:
     if (run->trouble[0] && atomic_load(&c.board->troubles)) {
@@ -678,14 +711,14 @@ cleanup:
     crew_close(&c);
 }
 
-
 static bool wanted(const char *variable, const char *name) {
     const char *only = getenv(variable);
     return !only || strcmp(only, name) == 0;
 }
 
 static void prepare(void) {
-    passages = mmap(NULL, sizeof *passages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    passages =
+        mmap(NULL, sizeof *passages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     list_points(&passages->all);
 }
 

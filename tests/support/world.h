@@ -53,7 +53,8 @@ static inline bool world_serve(struct world *w, uint64_t bytes) {
     ili_kinds_register();
     ili_fork_prepare();
     if (ili_arena_create(bytes, true, UINT64_C(1) << 40, &arena) != IL_OK) return false;
-    if (ili_slot_claim(&arena, (uint32_t)getpid(), getuid(), "server", &slot) != IL_OK) return false;
+    if (ili_slot_claim(&arena, (uint32_t)getpid(), getuid(), "server", &slot) != IL_OK)
+        return false;
     ili_member_enter(&w->server, &arena, slot, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     snprintf(address.sun_path, sizeof address.sun_path, "/tmp/interlock-test-%d-%u.sock",
              (int)getpid(), number++);

@@ -116,7 +116,7 @@ struct server {
 
 RUN_UNUSED static void server_start(struct server *s) {
     char line[300] = {0};
-    strcpy(s->folder, "/tmp/interlock-cli-XXXXXX");
+    snprintf(s->folder, sizeof s->folder, "/tmp/interlock-cli-XXXXXX");
     cr_assert_not_null(mkdtemp(s->folder));
     snprintf(s->socket, sizeof s->socket, "%s/sock", s->folder);
     snprintf(s->unix_address, sizeof s->unix_address, "unix:%s", s->socket);
@@ -128,8 +128,9 @@ RUN_UNUSED static void server_start(struct server *s) {
         cr_assert_gt(got, 0, "interlockd does not start");
         have += (size_t)got;
     }
-    strcpy(s->http_address, "http://");
-    cr_assert_eq(sscanf(line, "interlockd ready http=%50s", s->http_address + 7), 1, "%s", line);
+    char place[50];
+    cr_assert_eq(sscanf(line, "interlockd ready http=%49s", place), 1, "%s", line);
+    snprintf(s->http_address, sizeof s->http_address, "http://%s", place);
 }
 
 RUN_UNUSED static void server_stop(struct server *s) {

@@ -19,7 +19,7 @@ static void reply(struct fake *f, int fd, const struct fake_request *r) {
 
 static struct outcome ps(struct fake *f) {
     char address[64];
-    strcpy(address, f->address);
+    snprintf(address, sizeof address, "%s", f->address);
     return run("", "--domain", address, "ps", NULL);
 }
 

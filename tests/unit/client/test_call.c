@@ -142,7 +142,7 @@ Test(client_call, nobody_there_is_said_with_address_and_reason) {
     struct fake *f = fake_start(always_reset);
     char address[64];
     struct ili_remote_domain *domain = NULL;
-    strcpy(address, f->address);
+    snprintf(address, sizeof address, "%s", f->address);
     fake_stop(f);
     cr_assert_eq(fake_ops()->domain_open(address, NULL, &domain), IL_ECONNECT);
     cr_assert_null(domain);
@@ -311,7 +311,7 @@ Test(client_call, forever_outlasts_the_servers_limit) {
 static void limit_of_100(struct fake *f, int fd, const struct fake_request *r) {
     (void)f;
     const char *timeout = strstr(r->body, "\"timeout\":");
-    if (timeout && atof(timeout + 10) > 100) {
+    if (timeout && strtod(timeout + 10, NULL) > 100) {
         fake_answer(
             fd, 400,
             "{\"code\":\"invalid_argument\",\"detail\":\"0 to 100\",\"field\":\"timeout\"}");

@@ -6,7 +6,8 @@
 
 static enum ili_config_outcome read_line(struct ili_config *config, struct ili_fault *fault,
                                          const char *one, const char *two, const char *three) {
-    char *arguments[] = {"interlockd", (char *)one, (char *)two, (char *)three, NULL};
+    char program[] = "interlockd";
+    char *arguments[] = {program, (char *)one, (char *)two, (char *)three, NULL};
     int count = 1 + (one != NULL) + (two != NULL) + (three != NULL);
     return ili_config_read(config, count, arguments, fault);
 }
