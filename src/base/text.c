@@ -64,6 +64,7 @@ il_status ili_name_check(const char *name, size_t bytes, const char **why) {
 }
 
 void ili_text_copy(char *room, size_t room_bytes, const char *source) {
+    if (room_bytes == 0) return;
     if (!source) source = "";
     size_t length = strnlen(source, room_bytes);
     if (length == room_bytes) {
