@@ -31,8 +31,8 @@ static size_t cost(const struct ili_record *record) {
 void ili_idempotency_forget(struct ili_idempotency *store, struct ili_record *record) {
     unlink_bucket(store, record);
     if (record->older || store->oldest == record) { /* it is among the answered ones */
-        *(record->older ? &record->older->newer : &store->oldest) = record->newer;
-        *(record->newer ? &record->newer->older : &store->newest) = record->older;
+        *(store->oldest == record ? &store->oldest : &record->older->newer) = record->newer;
+        *(store->newest == record ? &store->newest : &record->newer->older) = record->older;
     }
     store->records--;
     store->bytes -= cost(record);

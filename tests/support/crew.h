@@ -17,6 +17,8 @@
 #define CREW_MOST 16
 #define CREW_LOCKS 2
 #define CREW_MESSAGES 65536u /* a producer's messages that are told apart */
+/* Long enough that a lost wake-up shows, and not a reason to complain. */
+#define CREW_PATIENCE_NS INT64_C(5000000000)
 #define CREW_SECONDS 20      /* nobody waits longer for anything */
 
 enum { PLAIN, FAIR };       /* locks */
@@ -126,22 +128,6 @@ static inline void crew_progress(struct crew *c) {
     atomic_fetch_add(&m->progress, 1);
 }
 
-/* Ends all roles; false if one does not end, or not well. */
-static inline bool crew_stop(struct crew *c, double seconds) {
-    bool well = true;
-    atomic_store(&c->board->stop, 1);
-    for (unsigned i = 0; i < CREW_MOST; i++) {
-        if (c->pids[i] <= 0) continue;
-        int status = test_reap(c->pids[i], seconds);
-        if (status != 0) {
-            crew_trouble(c, "child %u: wait status %#x", i, (unsigned)status);
-            well = false;
-        }
-        c->pids[i] = 0;
-    }
-    return well;
-}
-
 /* ---- locks ------------------------------------------------------------------------------------ */
 
 /* After a grant: whether nobody else is inside, and the token is a new one. */
@@ -189,7 +175,7 @@ static inline bool crew_use_lock(struct crew *c, il_lock *lock, unsigned number,
                                  int64_t timeout_ns) {
     uint64_t token = 0;
     il_status status = il_lock_acquire(lock, timeout_ns, &token);
-    if (status == IL_ETIMEOUT && timeout_ns < INT64_C(1000000000)) return true;
+    if (status == IL_ETIMEOUT && timeout_ns <= CREW_PATIENCE_NS) return true;
     if (status == IL_EDELETED) return false;
     if (status != IL_OK && status != IL_EOWNERDEAD) {
         crew_trouble(c, "acquiring %s: %s", crew_lock_name(number), il_error_message());
@@ -317,7 +303,7 @@ static inline bool crew_put(struct crew *c, il_queue *queue, unsigned number, ui
     atomic_store(&c->board->fate[c->me][(atomic_load(&me->put) - 1) % CREW_MESSAGES],
                  CREW_WITHDRAWN);
     atomic_store(&me->acknowledged, atomic_load(&me->put));
-    if (status == IL_ETIMEOUT && timeout_ns < INT64_C(1000000000)) return true;
+    if (status == IL_ETIMEOUT && timeout_ns <= CREW_PATIENCE_NS) return true;
     if (status != IL_EDELETED && status != IL_ECLOSED) {
         crew_trouble(c, "putting %zu: %s", bytes, il_error_message());
     }
@@ -335,7 +321,7 @@ static inline bool crew_get(struct crew *c, il_queue *queue, uint8_t *room, size
         crew_read(c, messages[i].data, messages[i].bytes);
     }
     atomic_store(&me->taking, 0);
-    if (status == IL_OK || (status == IL_ETIMEOUT && timeout_ns < INT64_C(1000000000))) return true;
+    if (status == IL_OK || (status == IL_ETIMEOUT && timeout_ns <= CREW_PATIENCE_NS)) return true;
     if (status != IL_EDELETED && status != IL_ECLOSED) {
         crew_trouble(c, "getting: %s", il_error_message());
     }
@@ -350,7 +336,7 @@ static inline void crew_produce(struct crew *c, unsigned number) {
     il_queue *queue = crew_open_queue(c, number);
     while (queue && !crew_stopped(c)) {
         atomic_store(&c->board->members[c->me].waited_from_ns, test_now_ns());
-        if (crew_put(c, queue, number, room, &random, 100000000)) continue;
+        if (crew_put(c, queue, number, room, &random, CREW_PATIENCE_NS)) continue;
         il_queue_close(queue);
         queue = crew_open_queue(c, number);
     }
@@ -364,7 +350,8 @@ static inline void crew_consume(struct crew *c, unsigned number) {
     il_queue *queue = crew_open_queue(c, number);
     while (queue && !crew_stopped(c)) {
         atomic_store(&c->board->members[c->me].waited_from_ns, test_now_ns());
-        if (crew_get(c, queue, room, CREW_ROOM, 1 + test_random(&random) % 3, 100000000)) continue;
+        if (crew_get(c, queue, room, CREW_ROOM, 1 + test_random(&random) % 3,
+                     CREW_PATIENCE_NS)) continue;
         il_queue_close(queue);
         queue = crew_open_queue(c, number);
     }
@@ -383,6 +370,47 @@ static inline uint64_t crew_missing(const struct crew *c) {
         }
     }
     return missing;
+}
+
+/* Gives the roles that wait at a queue something to do, so that they see that they should stop. */
+static inline void crew_nudge(struct crew *c, il_queue *queues[2], uint8_t *room) {
+    uint64_t random = 0, size;
+    for (unsigned i = 0; i < 2; i++) {
+        if (!queues[i] || il_queue_size(queues[i], &size) != IL_OK) continue;
+        if (size < 3) (void)crew_put(c, queues[i], i, room, &random, 0);
+        if (size > 1) (void)crew_get(c, queues[i], room, CREW_ROOM, 1, 0);
+    }
+}
+
+/* Ends all roles; false if one does not end, or not well. */
+static inline bool crew_stop(struct crew *c, double seconds) {
+    int64_t end = test_now_ns() + (int64_t)(seconds * 1e9);
+    bool well = true, all = false;
+    uint8_t *room = malloc(CREW_ROOM);
+    il_queue *queues[] = {crew_open_queue(c, BOUNDED), crew_open_queue(c, OPEN_END)};
+    atomic_store(&c->board->stop, 1);
+    while (!all) {
+        bool late = test_now_ns() > end;
+        all = true;
+        for (unsigned i = 0; i < CREW_MOST; i++) {
+            int status = 0;
+            if (c->pids[i] <= 0) continue;
+            if (late) kill(c->pids[i], SIGKILL);
+            if (waitpid(c->pids[i], &status, late ? 0 : WNOHANG) != c->pids[i]) {
+                all = false;
+                continue;
+            }
+            c->pids[i] = 0;
+            if (status == 0) continue;
+            crew_trouble(c, "child %u %s: wait status %#x", i, late ? "hung" : "ended", (unsigned)status);
+            well = false;
+        }
+        if (!all) crew_nudge(c, queues, room);
+        if (!all) test_pause();
+    }
+    for (unsigned i = 0; i < 2; i++) il_queue_close(queues[i]);
+    free(room);
+    return well;
 }
 
 #endif
