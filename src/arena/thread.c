@@ -30,7 +30,9 @@ static pthread_once_t ended_once = PTHREAD_ONCE_INIT;
 static void thread_ended(void *value) {
     struct ili_thread *thread = value;
     for (unsigned i = 0; i < ILI_THREAD_BINDINGS; i++) ili_agent_unbind(&thread->bindings[i]);
-    int fd = atomic_exchange_explicit(&thread->wake_fd, -1, memory_order_relaxed);
+    int fd = atomic_exchange_explicit(&thread->wake_fd, -1, memory_order_seq_cst);
+    /* an interrupter that has read the descriptor is done with it, or it might write to another's */
+    while (atomic_load_explicit(&thread->interrupters, memory_order_seq_cst) != 0) sched_yield();
     if (fd >= 0) close(fd);
     current = NULL;
     atomic_fetch_add_explicit(&thread->generation, 1, memory_order_relaxed);
@@ -91,7 +93,8 @@ il_status ili_thread_interrupt(uint64_t id) {
         atomic_fetch_or_explicit(word, ILI_PARK_POKED, memory_order_relaxed);
         ili_futex_wake(word, 1);
     }
-    int fd = atomic_load_explicit(&t->wake_fd, memory_order_relaxed);
+    /* acquire: pairs with ili_thread_wake_fd(). seq_cst: against the end of the thread */
+    int fd = atomic_load_explicit(&t->wake_fd, memory_order_seq_cst);
     if (fd >= 0) {
         uint64_t one = 1;
         ssize_t ignored = write(fd, &one, sizeof one);
@@ -120,9 +123,14 @@ bool ili_thread_take_interrupt(struct ili_thread *thread) {
 int ili_thread_wake_fd(struct ili_thread *thread) {
     int fd = atomic_load_explicit(&thread->wake_fd, memory_order_relaxed);
     if (fd >= 0) return fd;
-    fd = eventfd(atomic_load_explicit(&thread->interrupted, memory_order_seq_cst),
-                 EFD_CLOEXEC | EFD_NONBLOCK);
-    atomic_store_explicit(&thread->wake_fd, fd, memory_order_relaxed);
+    fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    atomic_store_explicit(&thread->wake_fd, fd, memory_order_seq_cst);
+    /* an interrupter that came before the store has not seen the descriptor */
+    uint64_t one = 1;
+    if (fd >= 0 && atomic_load_explicit(&thread->interrupted, memory_order_seq_cst)) {
+        ssize_t ignored = write(fd, &one, sizeof one);
+        (void)ignored;
+    }
     return fd;
 }
 

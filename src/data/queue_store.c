@@ -183,7 +183,8 @@ il_status ili_store_reserve(struct ili_member *member, struct ili_agent *self,
         publish(&queue->first_segment, fresh);
         ILI_POINT("queue.segment.first");
     }
-    store(&queue->tail_segment, fresh);
+    /* release: from now on consumers may free the old segment, which is not looked at any more */
+    publish(&queue->tail_segment, fresh);
     ILI_POINT("queue.segment.tail");
     *place = fresh + sizeof *tail;
     store(&queue->tail_at, *place);
@@ -320,6 +321,10 @@ bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct i
         uint64_t length = length_of(header);
         if (header == 0) return false;
         if (kind == END) {
+            /* Its producer has not moved on, and may have died: then repair still needs the segment. No
+             * message lies behind it yet. acquire: pairs with ili_store_reserve() */
+            if (atomic_load_explicit(&queue->tail_segment, memory_order_acquire) == segment)
+                return false;
             *status = next_segment(member, self, owner, queue);
             if (*status != IL_OK) return false;
             continue;

@@ -26,8 +26,8 @@ static void die_at(struct tally *tally, struct run *run, unsigned point, uint32_
     tally->runs++;
     if (run->slowest_ms > tally->slowest_ms) tally->slowest_ms = run->slowest_ms;
     if (run->slowest_ms > 500) {
-        fprintf(stderr, "%s, dead at %s:%u: %.0f ms\n", run->scenario->name, run->points[0], passage,
-                run->slowest_ms);
+        fprintf(stderr, "%s, dead at %s:%u: %.0f ms\n", run->scenario->name, run->points[0],
+                passage, run->slowest_ms);
     }
     if (run->trouble[0] == 0) return;
     fprintf(stderr, "%s, %s, dead at %s:%u: %s\n", run->served ? "served" : "private",

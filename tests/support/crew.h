@@ -19,7 +19,7 @@
 #define CREW_MESSAGES 65536u /* a producer's messages that are told apart */
 /* Long enough that a lost wake-up shows, and not a reason to complain. */
 #define CREW_PATIENCE_NS INT64_C(5000000000)
-#define CREW_SECONDS 20      /* nobody waits longer for anything */
+#define CREW_SECONDS 20 /* nobody waits longer for anything */
 
 enum { PLAIN, FAIR };       /* locks */
 enum { BOUNDED, OPEN_END }; /* queues */
@@ -259,7 +259,8 @@ static inline void crew_read(struct crew *c, const uint8_t *data, size_t bytes) 
     uint32_t before =
         atomic_exchange(&c->board->newest[head.queue % 2][c->me][head.producer], head.number + 1);
     if (before > head.number && !c->board->unordered) {
-        crew_trouble(c, "message %u.%u after %u", head.producer, head.number, before - 1);
+        crew_trouble(c, "message %u.%u after %u in %s, %u bytes", head.producer, head.number,
+                     before - 1, head.queue ? "open" : "bounded", head.bytes);
     }
     crew_progress(c);
 }
@@ -350,8 +351,8 @@ static inline void crew_consume(struct crew *c, unsigned number) {
     il_queue *queue = crew_open_queue(c, number);
     while (queue && !crew_stopped(c)) {
         atomic_store(&c->board->members[c->me].waited_from_ns, test_now_ns());
-        if (crew_get(c, queue, room, CREW_ROOM, 1 + test_random(&random) % 3,
-                     CREW_PATIENCE_NS)) continue;
+        if (crew_get(c, queue, room, CREW_ROOM, 1 + test_random(&random) % 3, CREW_PATIENCE_NS))
+            continue;
         il_queue_close(queue);
         queue = crew_open_queue(c, number);
     }
@@ -402,7 +403,8 @@ static inline bool crew_stop(struct crew *c, double seconds) {
             }
             c->pids[i] = 0;
             if (status == 0) continue;
-            crew_trouble(c, "child %u %s: wait status %#x", i, late ? "hung" : "ended", (unsigned)status);
+            crew_trouble(c, "child %u %s: wait status %#x", i, late ? "hung" : "ended",
+                         (unsigned)status);
             well = false;
         }
         if (!all) crew_nudge(c, queues, room);

@@ -233,7 +233,12 @@ static void use_names(struct crew *c) {
         }
         crew_progress(c);
     }
-    for (int i = 0; i < 600; i++) il_lock_open(d, NULL, 0, NULL, &many[i]);
+    for (int i = 0; i < 600; i++) {
+        many[i] = NULL; /* it stays so where the small arena is full for the moment */
+        il_status opened = il_lock_open(d, NULL, 0, NULL, &many[i]);
+        if (opened != IL_OK && opened != IL_ENOMEM)
+            crew_trouble(c, "anonymous lock %d: %s", i, il_error_message());
+    }
     for (int i = 0; i < 600; i++) il_lock_close(many[i]);
     use_locks(c);
 }

@@ -2,8 +2,9 @@
 #include "unit/cli/run.h"
 #include "unit/client/fake_server.h"
 
-static const char *locks = "{\"locks\":[],\"cursor\":null}";
-static int status = 200;
+/* what the fake server, another thread, answers */
+static const char *_Atomic locks = "{\"locks\":[],\"cursor\":null}";
+static _Atomic int status = 200;
 
 static void reply(struct fake *f, int fd, const struct fake_request *r) {
     (void)f;
@@ -29,7 +30,9 @@ Test(cli_ps, follows_pages_that_are_empty) {
     struct outcome o = ps(f);
     cr_assert_eq(o.code, 0, "%s", o.err);
     cr_assert_not_null(strstr(o.out, "\nlast "), "%s", o.out);
+    pthread_mutex_lock(&f->mutex);
     cr_assert_str_eq(f->requests[2].path, "/v1/locks?limit=1000&cursor=a%20b%26c");
+    pthread_mutex_unlock(&f->mutex);
     fake_stop(f);
 }
 
