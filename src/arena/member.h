@@ -25,8 +25,9 @@ struct ili_member {
     /* Called when the process is about to wait for others: the session layer makes sure that
      * somebody is there who repairs after a death. May be NULL. */
     void (*before_wait)(struct ili_member *member);
-    void *warden; /* the session layer's */
-    bool served;  /* an interlockd is the keeper */
+    _Atomic(void *) kept; /* lib/lock.c: locks whose handles were closed while they were held */
+    void *warden;         /* the session layer's */
+    bool served;          /* an interlockd is the keeper */
 
     /* open_table.c; under open_mutex */
     pthread_mutex_t open_mutex;

@@ -148,6 +148,7 @@ il_status il_domain_close(il_domain *domain) {
         if (ili_member_check(m) == IL_OK) release_held(m);
         ili_warden_stop(m);
         ili_member_stop(m, IL_ECLOSED);
+        ili_locks_forget(m);
         ili_member_leave(m);
     }
     free(domain);

@@ -28,6 +28,7 @@ struct ili_handle {
 };
 
 struct il_lock {
+    struct il_lock *next;  /* among those kept, see lock.c */
     struct ili_lock *lock; /* NULL: remote */
     _Atomic uint64_t last; /* token; see ili_lock_try_again() */
     struct ili_handle handle;
@@ -41,6 +42,9 @@ struct il_queue {
     const struct ili_remote_ops *remote_ops;
     struct ili_remote_queue *remote;
 };
+
+/* Frees what il_lock_close() kept; the domain is about to be left. */
+void ili_locks_forget(struct ili_member *member);
 
 /* Opens the object (KIND, NAME) of a local domain. Writes the error text on failure. */
 il_status ili_handle_open(struct il_domain *domain, const struct ili_kind *kind, const char *name,

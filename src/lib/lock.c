@@ -27,6 +27,56 @@ static il_status check_options(const il_lock_options *options) {
     return IL_OK;
 }
 
+/* Whether this process holds the lock. A deleted one is nobody's. */
+static bool holds(const il_lock *lock) {
+    struct ili_lock_view view;
+    if (ili_member_check(lock->handle.member) != IL_OK) return false;
+    ili_lock_look(lock->lock, &view);
+    return !view.deleted && view.owner == self_of(lock);
+}
+
+/* A handle that is closed while its lock is held must stay in the open table, or a death would not find
+ * the grant. It is kept in a stack of the member, without a mutex since a fork may come at any time, and
+ * really closed by a later open or close of a lock, when the lock is no longer held. */
+static void keep(il_lock *lock) {
+    void *top = atomic_load_explicit(&lock->handle.member->kept, memory_order_relaxed);
+    do {
+        lock->next = top;
+        /* release: pairs with the exchange that takes the stack */
+    } while (!atomic_compare_exchange_weak_explicit(&lock->handle.member->kept, &top, lock,
+                                                    memory_order_release, memory_order_relaxed));
+}
+
+static il_status close_local(il_lock *lock) {
+    il_status status = ili_handle_close(&lock->handle);
+    free(lock);
+    /* nothing is left to close where the arena is gone, or is the parent's */
+    return status == IL_EGONE || status == IL_EFORKED ? IL_OK : status;
+}
+
+static void close_kept(struct ili_member *member) {
+    if (!atomic_load_explicit(&member->kept, memory_order_relaxed)) return;
+    il_lock *lock = atomic_exchange_explicit(&member->kept, NULL, memory_order_acquire);
+    while (lock) {
+        il_lock *next = lock->next;
+        if (holds(lock)) {
+            keep(lock);
+        } else {
+            (void)close_local(lock);
+        }
+        lock = next;
+    }
+}
+
+void ili_locks_forget(struct ili_member *member) {
+    il_lock *lock = atomic_exchange_explicit(&member->kept, NULL, memory_order_acquire);
+    while (lock) {
+        il_lock *next = lock->next;
+        free(lock);
+        lock = next;
+    }
+}
+
 il_status il_lock_open(il_domain *domain, const char *name, size_t name_bytes,
                        const il_lock_options *options, il_lock **out) {
     if (!domain) return ili_fail(IL_EINVAL, "domain: expected a domain, got NULL");
@@ -41,6 +91,7 @@ il_status il_lock_open(il_domain *domain, const char *name, size_t name_bytes,
         status = lock->remote_ops->lock_open(domain->remote, name, name_bytes,
                                              options ? &options->flags : NULL, &lock->remote);
     } else {
+        close_kept(&domain->member);
         status = ili_handle_open(domain, &ili_lock_kind, name, name_bytes, options, &lock->handle);
         if (status == IL_OK) {
             lock->lock = ili_object_at(&domain->member.arena, lock->handle.object, ILI_KIND_LOCK);
@@ -54,27 +105,21 @@ il_status il_lock_open(il_domain *domain, const char *name, size_t name_bytes,
     return IL_OK;
 }
 
-static bool holds(const il_lock *lock) {
-    struct ili_lock_view view;
-    if (ili_member_check(lock->handle.member) != IL_OK) return false;
-    ili_lock_look(lock->lock, &view);
-    return view.owner == self_of(lock);
-}
-
 il_status il_lock_close(il_lock *lock) {
     if (!lock) return IL_OK;
-    il_status status;
-    if (lock->lock && holds(lock)) {
-        /* The open table's entry stays, or a death would not find the grant. */
-        status = IL_OK;
-    } else if (lock->lock) {
-        status = ili_handle_close(&lock->handle);
-        /* nothing is left to close where the arena is gone, or is the parent's */
-        if (status == IL_EGONE || status == IL_EFORKED) status = IL_OK;
+    il_status status = IL_OK;
+    if (lock->lock) {
+        struct ili_member *member = lock->handle.member;
+        if (holds(lock)) {
+            keep(lock);
+        } else {
+            status = close_local(lock);
+        }
+        close_kept(member);
     } else {
         status = lock->remote_ops->lock_close(lock->remote);
+        free(lock);
     }
-    free(lock);
     return status == IL_OK ? IL_OK : ili_report(status, "lock");
 }
 
