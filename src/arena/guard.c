@@ -14,18 +14,11 @@
 #include "arena/futex.h"
 #include "base/clock.h"
 #include "base/point.h"
+#include "base/relax.h"
 
 #define SPINS 200
 #define KEEPER_PATIENCE_NS 2000000
 #define SLICE_NS 50000000 /* how often a waiter looks whether its domain still lives */
-
-static void relax(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
-#endif
-}
 
 /* Remembers GUARD in the agent; returns the place, or NULL if the arena is corrupt. */
 static _Atomic ili_off *remember(struct ili_agent *self, ili_off at) {
@@ -72,7 +65,7 @@ static il_status lock_slow(struct ili_member *m, struct ili_agent *self, struct 
                                                   memory_order_acq_rel, memory_order_relaxed)) {
             return IL_OK;
         }
-        relax();
+        ili_relax();
     }
     if (m->before_wait) m->before_wait(m);
     int64_t patience = patience_of(m, self);

@@ -16,19 +16,12 @@
 #include "arena/alloc.h"
 #include "base/clock.h"
 #include "base/point.h"
+#include "base/relax.h"
 #include "data/queue_store.h"
 
 #define LULLS 8        /* how long to stay awake for the other side */
 #define LULL_NS 700    /* between two looks meanwhile */
 #define LULL_PAUSES 64 /* as many at most, whatever the clock says */
-
-static void relax(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
-#endif
-}
 
 uint32_t ili_queue_state(const struct ili_queue *queue) {
     return atomic_load_explicit(&queue->state, memory_order_acquire);
@@ -413,7 +406,7 @@ static bool turn_comes(struct ili_queue *q, bool putter, int64_t deadline_ns) {
     for (int i = 0; i < LULLS; i++) {
         int64_t now = ili_now_ns(), end = now + LULL_NS;
         if (now >= deadline_ns) break;
-        for (int p = 0; p < LULL_PAUSES && ili_now_ns() < end; p++) relax();
+        for (int p = 0; p < LULL_PAUSES && ili_now_ns() < end; p++) ili_relax();
         if (ili_queue_state(q) != ILI_QUEUE_OPEN) return true;
         uint64_t size = ili_queue_size(q);
         if (putter ? size < q->maxsize : size > 0) return true;

@@ -33,18 +33,11 @@
 
 #include "base/clock.h"
 #include "base/point.h"
+#include "base/relax.h"
 
 #define HAND 1u
 #define LOOKS 12     /* at a lock that is held, before a thread goes to sleep */
 #define LULL_MOST 64 /* pauses between two of them */
-
-static void relax(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
-#endif
-}
 
 static uint64_t load_word(const struct ili_lock *lock) {
     return atomic_load_explicit(&lock->word, memory_order_relaxed);
@@ -251,7 +244,7 @@ static bool spin(struct ili_lock *lock, uint32_t self, int looks, uint64_t *toke
                 return true;
             }
         }
-        for (int p = 0; p < lull && i + 1 < looks; p++) relax();
+        for (int p = 0; p < lull && i + 1 < looks; p++) ili_relax();
     }
     return false;
 }
