@@ -10,6 +10,7 @@
 #include "arena/guard.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "arena/futex.h"
 #include "base/clock.h"
@@ -78,6 +79,13 @@ static il_status lock_slow(struct ili_member *m, struct ili_agent *self, struct 
                     memory_order_relaxed)) {
                 return IL_OK;
             }
+            continue;
+        }
+        if (patience == KEEPER_PATIENCE_NS) {
+            /* Guards are not fair: a keeper that slept would come too late again and again while others
+             * take turns, and all of them wait for what it repairs. So it stays awake. */
+            if (ili_now_ns() >= end) return IL_EBUSY;
+            sched_yield();
             continue;
         }
         if (!(word & ILI_GUARD_WAITED) &&
