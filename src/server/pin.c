@@ -61,17 +61,9 @@ void ili_unpin(struct ili_server *server, void *object) {
 }
 
 void ili_pin_close(struct ili_server *server) {
-    struct ili_timers *timers = &server->timers;
-    size_t i = 1;
-    while (i <= timers->count) {
-        struct ili_timer *timer = timers->heap[i];
-        if (timer->fire != try_again) {
-            i++;
-            continue;
-        }
-        ili_timers_clear(timers, timer);
+    struct ili_timer *timer;
+    while ((timer = ili_timers_take(&server->timers, try_again))) {
         (void)let_go(server, ((struct late *)timer)->object);
         free(timer);
-        i = 1; /* the heap was rearranged */
     }
 }

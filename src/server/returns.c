@@ -63,19 +63,11 @@ void ili_return_items(struct ili_server *server, struct ili_queue *queue,
 }
 
 void ili_returns_close(struct ili_server *server) {
-    struct ili_timers *timers = &server->timers;
-    size_t i = 1;
-    while (i <= timers->count) {
-        struct ili_timer *timer = timers->heap[i];
-        if (timer->fire != try_again) {
-            i++;
-            continue;
-        }
+    struct ili_timer *timer;
+    while ((timer = ili_timers_take(&server->timers, try_again))) {
         struct batch *b = (struct batch *)timer;
-        ili_timers_clear(timers, timer);
         (void)give(server, b);
         finish(server, b);
         free(b);
-        i = 1; /* the heap was rearranged */
     }
 }

@@ -59,6 +59,17 @@ void ili_timers_clear(struct ili_timers *timers, struct ili_timer *timer) {
     sink(timers, last->place);
 }
 
+struct ili_timer *ili_timers_take(struct ili_timers *timers,
+                                  void (*fire)(struct ili_timer *timer, void *context)) {
+    for (size_t i = 1; i <= timers->count; i++) {
+        struct ili_timer *timer = timers->heap[i];
+        if (timer->fire != fire) continue;
+        ili_timers_clear(timers, timer);
+        return timer;
+    }
+    return NULL;
+}
+
 int64_t ili_timers_next(const struct ili_timers *timers) {
     return timers->count ? timers->heap[1]->at_ns : ILI_NEVER;
 }

@@ -28,6 +28,10 @@ bool ili_timers_set(struct ili_timers *timers, struct ili_timer *timer, int64_t 
 /* Clears TIMER; nothing if it is not set. */
 void ili_timers_clear(struct ili_timers *timers, struct ili_timer *timer);
 
+/* Clears and returns one of those that would call FIRE; NULL if there is none. For the end. */
+struct ili_timer *ili_timers_take(struct ili_timers *timers,
+                                  void (*fire)(struct ili_timer *timer, void *context));
+
 /* When the next one is due; ILI_NEVER: none is set. */
 int64_t ili_timers_next(const struct ili_timers *timers);
 

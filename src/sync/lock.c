@@ -250,12 +250,10 @@ static bool spin(struct ili_lock *lock, uint32_t self, int looks, uint64_t *toke
 }
 
 /* A notified waiter was too late: it waits on, at the front, and if it has waited long enough asks
- * to be handed the lock. IL_OK: it took the lock. */
-static il_status wait_on(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock,
-                         uint64_t *token) {
+ * to be handed the lock. IL_OK: look at its state again; or why the guard was not to be had. */
+static il_status wait_on(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock) {
     il_status status = ili_guard_lock(m, self, &lock->guard);
     if (status != IL_OK) return status;
-    status = IL_ETIMEOUT;
     if (ili_agent_state(self) == ILI_PARK_NOTIFIED) {
         int64_t since = atomic_load_explicit(&self->since_ns, memory_order_relaxed);
         if (ili_now_ns() - since > ILI_LOCK_PATIENCE_NS) {
@@ -268,8 +266,7 @@ static il_status wait_on(struct ili_member *m, struct ili_agent *self, struct il
         if (!(load_word(lock) & ILI_LOCK_OWNER)) dispatch(m, self, lock, 0, 0);
     }
     unlock_and_wake(m, self, lock);
-    (void)token;
-    return status;
+    return IL_OK;
 }
 
 /* The waiter took the lock by itself: out of the queue. */
@@ -303,8 +300,8 @@ static il_status wait_in_queue(struct ili_member *m, struct ili_agent *self, str
             leave_as_owner(m, self, lock);
             return status;
         }
-        status = wait_on(m, self, lock, token);
-        if (status != IL_ETIMEOUT) return status;
+        status = wait_on(m, self, lock);
+        if (status != IL_OK) return status;
     }
 }
 

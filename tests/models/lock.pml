@@ -247,7 +247,7 @@ inline mend() {
 }
 
 inline recover(gone) {
-    if /* ili_guard_take_over, ili_lock_repair */
+    if /* ili_guard_is_held_by, ili_lock_repair */
     :: guard == gone + 1 ->
         guard = KEEPER + 1;
         if
