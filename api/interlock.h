@@ -1,5 +1,5 @@
 /*
- * interlock.h - named locks and queues shared by threads, processes, languages and machines.
+ * interlock.h - locks, queues and more, shared by threads, processes, languages and machines.
  *
  * One set of calls, three kinds of domain:
  *   "private:"            an arena of this program and the children it forks; no server
@@ -30,8 +30,10 @@
  *   - Handles may be used by any number of threads at once. Closing a handle while another thread
  *     still uses it is an error of the caller, as with free().
  *   - On an http: domain a handle stands for a name: after a delete its next call makes the object anew
- *     where the other domains say IL_EDELETED (who waits is told there too). A lock held through it is
- *     renewed by a thread of the library; if the server refuses that, the next call says IL_ELEASE.
+ *     where the other domains say IL_EDELETED (who waits is told there too). What is held through it belongs
+ *     to a session that a thread of the library keeps alive; if the server cannot be reached for that,
+ *     everything is lost after 30 s, and the next calls say IL_ELEASE. A barrier wait is one request: it
+ *     breaks the barrier after the server's longest wait (5 minutes), also with IL_FOREVER.
  *   - The calls are not async-signal-safe, except il_interrupt().
  *   - fork(): the child of a process with a private domain shares it and has a session of its own: it
  *     holds nothing of what its parent holds. In the child of a process attached to a server every
@@ -52,7 +54,7 @@ extern "C" {
 #define IL_VERSION_PATCH 0
 
 /* Grows with every change a compiled program can notice; see il_abi_version(). */
-#define IL_ABI_VERSION 1
+#define IL_ABI_VERSION 2
 
 /* 0, or one of the negative codes below. The codes never change their meaning. */
 typedef int32_t il_status;
@@ -87,6 +89,12 @@ typedef int32_t il_status;
 #define IL_EIDEMPOTENCY (-27) /* HTTP: the Idempotency-Key was used with another request */
 #define IL_EINPROGRESS (-28)  /* HTTP: the request of that Idempotency-Key still runs */
 #define IL_ESHUTDOWN (-29)    /* the server is stopping and takes no new work */
+#define IL_EDEADLK (-30)      /* the wait would close a cycle of owners; the message names it */
+#define IL_EBROKEN (-31)      /* the barrier is broken */
+#define IL_EOVERFLOW (-32)    /* a release beyond the bound, or a count beyond its limit */
+#define IL_EREVOKED (-33)     /* an operator broke the grant; the message has the reason */
+#define IL_EUPGRADE (-34)     /* a shared grant cannot become an exclusive one: release it first */
+#define IL_ESESSION (-35)     /* the session has ended, or never was */
 
 #define IL_NOWAIT ((int64_t)0)
 #define IL_FOREVER ((int64_t)-1)
@@ -101,7 +109,26 @@ typedef int32_t il_status;
 
 typedef struct il_domain il_domain;
 typedef struct il_lock il_lock;
+typedef struct il_rlock il_rlock;
+typedef struct il_rwlock il_rwlock;
+typedef struct il_semaphore il_semaphore;
+typedef struct il_event il_event;
+typedef struct il_condition il_condition;
+typedef struct il_barrier il_barrier;
+typedef struct il_latch il_latch;
 typedef struct il_queue il_queue;
+typedef struct il_wait il_wait;
+
+/* Kinds of object, where a call takes several. */
+#define IL_KIND_LOCK 1
+#define IL_KIND_QUEUE 2
+#define IL_KIND_RLOCK 3
+#define IL_KIND_RWLOCK 4
+#define IL_KIND_SEMAPHORE 5
+#define IL_KIND_EVENT 6
+#define IL_KIND_CONDITION 7
+#define IL_KIND_BARRIER 8
+#define IL_KIND_LATCH 9
 
 /* ---- versions and errors ------------------------------------------------------------------- */
 
@@ -181,9 +208,18 @@ il_status il_domain_info_get(il_domain *domain, il_domain_info *info);
 
 #define IL_LOCK_FAIR 1u /* flags: first come, first served */
 
+/* flags, of all kinds that have owners: a wait that closes a cycle of owners is only listed
+ * (GET /v1/deadlocks) instead of failing with IL_EDEADLK. */
+#define IL_DEADLOCK_REPORT 0x100u
+
+#define IL_LEASE_MAX INT64_C(86400000000000)   /* ns: a day */
+#define IL_LOCK_DELAY_MAX INT64_C(60000000000) /* ns: a minute */
+
 typedef struct il_lock_options {
     uint32_t struct_bytes;
-    uint32_t flags; /* IL_LOCK_... */
+    uint32_t flags; /* IL_LOCK_FAIR, IL_DEADLOCK_REPORT */
+    int64_t
+        lock_delay_ns; /* how long the lock is held back after its holder died or lost its lease */
 } il_lock_options;
 
 /* Opens the lock NAME, making it if it does not exist. *OUT owned: il_lock_close().
@@ -207,6 +243,25 @@ il_status il_lock_acquire(il_lock *lock, int64_t timeout_ns, uint64_t *token);
  * token is older than the newest grant. IL_EDELETED. */
 il_status il_lock_release(il_lock *lock, uint64_t token);
 
+/* The same with a lease of LEASE_NS (1 ms to IL_LEASE_MAX; 0: none): past it the grant is void, as if
+ * its holder had died, and the holder's next call with the token returns IL_ELEASE. A lease that runs
+ * out while the holder is stopped runs out all the same. */
+il_status il_lock_acquire_leased(il_lock *lock, int64_t timeout_ns, int64_t lease_ns,
+                                 uint64_t *token);
+
+/* The grant TOKEN (0: whatever grant this session holds) lasts LEASE_NS from now; 0: without limit.
+ * IL_ENOTHELD, IL_ESTALE, IL_ELEASE, IL_EREVOKED, IL_EDELETED. */
+il_status il_lock_renew(il_lock *lock, uint64_t token, int64_t lease_ns);
+
+/* For what the lock protects: whether TOKEN is the grant that stands, whoever holds it. IL_OK;
+ * IL_ESTALE: there was a newer grant; IL_ENOTHELD: it was released; IL_ELEASE, IL_EREVOKED. */
+il_status il_lock_check(il_lock *lock, uint64_t token);
+
+/* For an operator: takes the lock from whoever holds it, as if that had died. REASON (at most 87 bytes,
+ * may be NULL) is what the holder's next call shows with IL_EREVOKED. TOKEN 0: whatever grant stands;
+ * else only that one (IL_ESTALE). IL_ENOTHELD: nobody holds it. */
+il_status il_lock_break(il_lock *lock, uint64_t token, const char *reason);
+
 /* *LOCKED becomes 1 if anyone holds the lock, else 0. A glance: it may have changed by the return. */
 il_status il_lock_locked(il_lock *lock, int32_t *locked);
 
@@ -221,6 +276,262 @@ typedef struct il_owner {
 
 /* Who holds the lock. A glance. */
 il_status il_lock_owner(il_lock *lock, il_owner *owner);
+
+/* ---- rlock -------------------------------------------------------------------------------- */
+
+/*
+ * A lock that its owner may acquire again; it is free when it was released as often. The owner is a
+ * thread (over HTTP: a session's owner key): only that thread may release it, and it is recovered when
+ * the thread ends. Each acquire of the owner returns the token of the outermost. Everything else is as
+ * with a lock, options and codes included.
+ */
+il_status il_rlock_open(il_domain *domain, const char *name, size_t name_bytes,
+                        const il_lock_options *options, il_rlock **out);
+il_status il_rlock_close(il_rlock *lock);
+il_status il_rlock_delete(il_domain *domain, const char *name, size_t name_bytes);
+il_status il_rlock_acquire(il_rlock *lock, int64_t timeout_ns, uint64_t *token);
+/* LEASE_NS counts from the outermost acquire; that of an inner one prolongs it if it ends later. */
+il_status il_rlock_acquire_leased(il_rlock *lock, int64_t timeout_ns, int64_t lease_ns,
+                                  uint64_t *token);
+/* IL_ENOTHELD: the calling thread does not own it. */
+il_status il_rlock_release(il_rlock *lock, uint64_t token);
+il_status il_rlock_renew(il_rlock *lock, uint64_t token, int64_t lease_ns);
+il_status il_rlock_check(il_rlock *lock, uint64_t token);
+il_status il_rlock_break(il_rlock *lock, uint64_t token, const char *reason);
+il_status il_rlock_locked(il_rlock *lock, int32_t *locked);
+/* How often the calling thread has acquired it and not released it; 0: it is not its owner. */
+il_status il_rlock_depth(il_rlock *lock, uint32_t *depth);
+il_status il_rlock_owner(il_rlock *lock, il_owner *owner); /* mine: owned by the calling thread */
+
+/* ---- rwlock ------------------------------------------------------------------------------- */
+
+/*
+ * Shared by any number of owners, or exclusive to one. The owner is a thread, as with an rlock. Who
+ * waits to be exclusive goes before those that come later to share, so nobody starves. An owner may
+ * acquire again what it has in the same mode (each acquire needs a release), also while others wait; an
+ * owner that shares cannot become exclusive (IL_EUPGRADE), one that is exclusive cannot share
+ * (IL_EDEADLK).
+ */
+#define IL_SHARED 0u
+#define IL_EXCLUSIVE 1u
+
+typedef struct il_rwlock_options {
+    uint32_t struct_bytes;
+    uint32_t flags; /* IL_DEADLOCK_REPORT */
+} il_rwlock_options;
+
+il_status il_rwlock_open(il_domain *domain, const char *name, size_t name_bytes,
+                         const il_rwlock_options *options, il_rwlock **out);
+il_status il_rwlock_close(il_rwlock *lock);
+il_status il_rwlock_delete(il_domain *domain, const char *name, size_t name_bytes);
+/* MODE: IL_SHARED or IL_EXCLUSIVE. IL_EOWNERDEAD (granted): an exclusive owner died holding it. */
+il_status il_rwlock_acquire(il_rwlock *lock, uint32_t mode, int64_t timeout_ns, uint64_t *token);
+il_status il_rwlock_acquire_leased(il_rwlock *lock, uint32_t mode, int64_t timeout_ns,
+                                   int64_t lease_ns, uint64_t *token);
+/* Gives one acquire of the calling thread back. TOKEN 0: whatever it holds. */
+il_status il_rwlock_release(il_rwlock *lock, uint64_t token);
+il_status il_rwlock_renew(il_rwlock *lock, uint64_t token, int64_t lease_ns);
+il_status il_rwlock_check(il_rwlock *lock, uint64_t token);
+il_status il_rwlock_break(il_rwlock *lock, uint64_t token, const char *reason);
+
+typedef struct il_rwlock_info {
+    uint32_t struct_bytes; /* set by the caller */
+    uint32_t shared;       /* owners that share it */
+    uint32_t exclusive;    /* 1: an owner has it exclusively */
+    uint32_t waiters;
+} il_rwlock_info;
+
+il_status il_rwlock_info_get(il_rwlock *lock, il_rwlock_info *info); /* a glance */
+
+/* ---- semaphore ---------------------------------------------------------------------------- */
+
+/*
+ * A number of permits. Acquiring takes some, waiting in order of arrival until they are there; anyone may
+ * release, as in Python, also who has acquired none. Permits are held by the session that acquired them:
+ * when it ends they return. Where one side acquires what another releases (the permits are signals and
+ * nobody's), make it with IL_SEMAPHORE_SIGNAL.
+ */
+#define IL_SEMAPHORE_BOUNDED 1u /* a release beyond `value` is refused: IL_EOVERFLOW */
+#define IL_SEMAPHORE_SIGNAL 2u  /* permits are consumed by acquiring, and do not return */
+#define IL_SEMAPHORE_MAX 2147483647u
+
+typedef struct il_semaphore_options {
+    uint32_t struct_bytes;
+    uint32_t flags; /* IL_SEMAPHORE_…, IL_DEADLOCK_REPORT */
+    uint32_t value; /* at the start; 0 to IL_SEMAPHORE_MAX. Default: 1 */
+    uint32_t reserved;
+} il_semaphore_options;
+
+il_status il_semaphore_open(il_domain *domain, const char *name, size_t name_bytes,
+                            const il_semaphore_options *options, il_semaphore **out);
+il_status il_semaphore_close(il_semaphore *semaphore);
+il_status il_semaphore_delete(il_domain *domain, const char *name, size_t name_bytes);
+/* COUNT permits at once, 1 to IL_SEMAPHORE_MAX; IL_EINVAL if a bounded one can never have so many. */
+il_status il_semaphore_acquire(il_semaphore *semaphore, uint32_t count, int64_t timeout_ns,
+                               uint64_t *token);
+/* IL_EINVAL with IL_SEMAPHORE_SIGNAL, where nothing is held. */
+il_status il_semaphore_acquire_leased(il_semaphore *semaphore, uint32_t count, int64_t timeout_ns,
+                                      int64_t lease_ns, uint64_t *token);
+/* Gives COUNT permits back. TOKEN 0: of this session's, or if it holds none, anyhow; else those of that
+ * grant, which must be this session's and still stand (IL_ESTALE, IL_ENOTHELD, IL_ELEASE, IL_EREVOKED).
+ * IL_EOVERFLOW: nothing was changed. */
+il_status il_semaphore_release(il_semaphore *semaphore, uint32_t count, uint64_t token);
+il_status il_semaphore_renew(il_semaphore *semaphore, uint64_t token, int64_t lease_ns);
+il_status il_semaphore_check(il_semaphore *semaphore, uint64_t token);
+il_status il_semaphore_break(il_semaphore *semaphore, uint64_t token, const char *reason);
+il_status il_semaphore_value(il_semaphore *semaphore,
+                             uint32_t *value); /* permits there; a glance */
+
+/* ---- event -------------------------------------------------------------------------------- */
+
+/*
+ * A flag to wait for. set() lets everyone who waits go on, and everyone who comes until clear(). What
+ * happens before set() happens before the return of each wait() that it ends.
+ */
+il_status il_event_open(il_domain *domain, const char *name, size_t name_bytes, il_event **out);
+il_status il_event_close(il_event *event);
+il_status il_event_delete(il_domain *domain, const char *name, size_t name_bytes);
+il_status il_event_set(il_event *event);
+il_status il_event_clear(il_event *event);
+il_status il_event_is_set(il_event *event, int32_t *set);
+/* IL_OK: it is or was set. IL_ETIMEOUT, IL_EINTR, IL_EDELETED. A set() that is followed at once by
+ * clear() ends all waits that began before it. */
+il_status il_event_wait(il_event *event, int64_t timeout_ns);
+
+/* ---- latch -------------------------------------------------------------------------------- */
+
+/* A count that only falls; who waits goes on when it is 0 (Java's CountDownLatch). */
+#define IL_LATCH_MAX 2147483647u
+
+il_status il_latch_open(il_domain *domain, const char *name, size_t name_bytes,
+                        const uint32_t *count, /* NULL: whatever it is, or 1 */
+                        il_latch **out);
+il_status il_latch_close(il_latch *latch);
+il_status il_latch_delete(il_domain *domain, const char *name, size_t name_bytes);
+/* By COUNT (1 or more), not below 0. *LEFT (may be NULL): what is left. */
+il_status il_latch_count_down(il_latch *latch, uint32_t count, uint32_t *left);
+il_status il_latch_wait(il_latch *latch, int64_t timeout_ns);
+il_status il_latch_count(il_latch *latch, uint32_t *count);
+
+/* ---- barrier ------------------------------------------------------------------------------ */
+
+/*
+ * PARTIES waits meet and go on together, again and again (Python's Barrier). A wait that ends without the
+ * others (timeout, interruption, its process dies, its session ends) breaks the barrier: everyone who
+ * waits and who comes gets IL_EBROKEN until reset().
+ */
+#define IL_BARRIER_MAX 65535u
+
+il_status
+il_barrier_open(il_domain *domain, const char *name, size_t name_bytes,
+                const uint32_t *parties, /* 1 or more; NULL: whatever it is; needed to make one */
+                il_barrier **out);
+il_status il_barrier_close(il_barrier *barrier);
+il_status il_barrier_delete(il_domain *domain, const char *name, size_t name_bytes);
+/* *INDEX (may be NULL): 0 to parties - 1, each once a round; who comes last has 0.
+ * IL_EBROKEN; IL_ETIMEOUT and IL_EINTR break it. IL_NOWAIT breaks it unless this is the last party. */
+il_status il_barrier_wait(il_barrier *barrier, int64_t timeout_ns, uint32_t *index);
+/* To its first state; who waits gets IL_EBROKEN. */
+il_status il_barrier_reset(il_barrier *barrier);
+/* Breaks it. */
+il_status il_barrier_abort(il_barrier *barrier);
+
+typedef struct il_barrier_info {
+    uint32_t struct_bytes; /* set by the caller */
+    uint32_t parties, waiting;
+    uint32_t broken; /* 0 or 1 */
+} il_barrier_info;
+
+il_status il_barrier_info_get(il_barrier *barrier, il_barrier_info *info);
+
+/* ---- condition ---------------------------------------------------------------------------- */
+
+/*
+ * Waiting for a change of what a lock protects (Python's Condition). It is bound to a lock or an rlock of
+ * the same domain for as long as it exists. wait() gives the lock up, all its acquires, and returns
+ * holding it again, as deep as before: with IL_OK after a notify, with IL_ETIMEOUT or IL_EINTR without.
+ * A notify by who holds the lock happens before the return of the waits that it ends.
+ */
+typedef struct il_condition_options {
+    uint32_t struct_bytes;
+    uint32_t reserved;
+    il_lock *lock; /* one of the two; the condition refers to the object, not to the handle */
+    il_rlock *rlock;
+} il_condition_options;
+
+/* OPTIONS NULL: whatever lock it is bound to; one that does not exist is made with an rlock of its own,
+ * as in Python, whose name is the condition's. */
+il_status il_condition_open(il_domain *domain, const char *name, size_t name_bytes,
+                            const il_condition_options *options, il_condition **out);
+il_status il_condition_close(il_condition *condition);
+il_status il_condition_delete(il_domain *domain, const char *name, size_t name_bytes);
+/* The lock it is bound to, as calls on the condition itself. */
+il_status il_condition_acquire(il_condition *condition, int64_t timeout_ns, uint64_t *token);
+il_status il_condition_release(il_condition *condition, uint64_t token);
+/* *TOKEN (may be NULL): of the grant with which the lock is held now. IL_ENOTHELD: the caller does not
+ * hold the lock. IL_EOWNERDEAD: notified, and the lock's owner before died. After IL_EDELETED, IL_EGONE
+ * the lock is not held. */
+il_status il_condition_wait(il_condition *condition, int64_t timeout_ns, uint64_t *token);
+/* Lets COUNT of those that wait go on, the longest waiting first. IL_ENOTHELD: the caller does not hold
+ * the lock. */
+il_status il_condition_notify(il_condition *condition, uint32_t count);
+il_status il_condition_notify_all(il_condition *condition);
+il_status il_condition_waiters(il_condition *condition, uint32_t *waiters);
+
+/* ---- several at once ---------------------------------------------------------------------- */
+
+/* One object of a call that takes several. */
+typedef struct il_target {
+    uint32_t kind;    /* IL_KIND_... of `object` */
+    uint32_t mode;    /* rwlock: IL_SHARED or IL_EXCLUSIVE; else 0 */
+    uint32_t count;   /* semaphore: permits, 0 means 1; else 0 */
+    il_status status; /* written for what was granted: IL_OK or IL_EOWNERDEAD */
+    void *object;     /* il_lock, il_rlock, ...; all of one domain */
+    uint64_t token;   /* written for what was granted */
+} il_target;
+
+#define IL_TARGETS_MAX 64u
+
+/* Acquires all of TARGETS (locks, rlocks, rwlocks, semaphores; none twice), or none, waiting at most
+ * TIMEOUT_NS in all. Holds nothing while it waits, so it cannot be part of a deadlock, whatever the order.
+ * IL_EINVAL names the target. */
+il_status il_acquire_all(il_target *targets, size_t count, int64_t timeout_ns);
+
+/* Releases what il_acquire_all() granted. Goes on after a failure, and returns the first. */
+il_status il_release_all(const il_target *targets, size_t count);
+
+/* Waits for the first of TARGETS: a lock, rlock, rwlock, semaphore that is then acquired (its token in
+ * the target), an event that is set, a latch at 0, a queue that has a message or is closed (nothing is
+ * taken). *INDEX says which. Of several that are ready, the first. */
+il_status il_wait_any(il_target *targets, size_t count, int64_t timeout_ns, size_t *index);
+
+/* The same wait for an event loop: *OUT owned, il_wait_close(). TARGETS is copied; the handles must stay
+ * open. What is acquired belongs to the session's process; for rlocks and rwlocks, which belong to a
+ * thread, IL_EUNSUPPORTED. */
+il_status il_wait_start(il_target *targets, size_t count, il_wait **out);
+/* A descriptor that becomes readable when the wait has ended. Borrowed; only for poll() and its like. */
+il_status il_wait_fd(il_wait *wait, int *fd);
+/* Never waits. IL_OK: *INDEX is ready, and *TOKEN (may be NULL) was granted. IL_ETIMEOUT: not yet. */
+il_status il_wait_finish(il_wait *wait, size_t *index, uint64_t *token);
+/* Ends the wait; a grant that was not fetched is released. NULL is allowed. */
+il_status il_wait_close(il_wait *wait);
+
+/* ---- grants that were lost ---------------------------------------------------------------- */
+
+typedef struct il_loss {
+    uint32_t struct_bytes; /* set by the caller */
+    uint32_t kind;
+    il_status why; /* IL_ELEASE, IL_EREVOKED */
+    uint32_t name_bytes;
+    uint64_t token;
+    char name[256];  /* ends with NUL; empty: anonymous */
+    char reason[88]; /* the operator's; ends with NUL */
+} il_loss;
+
+/* Waits for the next grant that this session has lost since the domain was opened. Each is told once.
+ * IL_ETIMEOUT, IL_EINTR, IL_EGONE. If more than 512 are lost in the domain before they are asked for, the
+ * oldest go untold. */
+il_status il_loss_next(il_domain *domain, il_loss *loss, int64_t timeout_ns);
 
 /* ---- queue -------------------------------------------------------------------------------- */
 

@@ -33,11 +33,13 @@ static uint64_t power_of_two_below(uint64_t n) {
 }
 
 uint64_t ili_layout_stamp(void) {
-    static const uint64_t numbers[] = {1, /* raise it for a change of meaning that moves nothing */
+    static const uint64_t numbers[] = {3, /* raise it for a change of meaning that moves nothing */
                                        sizeof(struct ili_header),
                                        sizeof(struct ili_slot),
                                        sizeof(struct ili_agent),
                                        sizeof(struct ili_chunk),
+                                       sizeof(struct ili_lease),
+                                       sizeof(struct ili_loss),
                                        sizeof(struct ili_object),
                                        sizeof(struct ili_stripe),
                                        offsetof(struct ili_header, token_floor),
@@ -53,16 +55,20 @@ uint64_t ili_layout_stamp(void) {
         stamp = (stamp ^ numbers[i]) * UINT64_C(1099511628211);
     }
     for (uint32_t kind = 1; kind < ILI_KINDS_END && ili_kind_of; kind++) {
+        if (!ili_kind_of(kind)) continue;
         stamp = (stamp ^ ili_kind_of(kind)->bytes) * UINT64_C(1099511628211);
     }
     return stamp;
 }
 
-static struct ili_regions plan(uint64_t bytes) {
+/* A served arena has room for the sessions of HTTP clients besides processes. */
+static struct ili_regions plan(uint64_t bytes, bool served) {
     struct ili_regions r = {0};
-    r.slots = (uint32_t)clamp(bytes >> 18, 64, ILI_SLOTS_MAX);
+    r.slots = (uint32_t)clamp(bytes >> (served ? 16 : 18), 64, served ? ILI_SLOTS_MAX : 4096);
     r.agents = (uint32_t)clamp(bytes >> 14, ILI_AGENTS_STEP, ILI_AGENTS_MAX);
     r.agents = r.agents / ILI_AGENTS_STEP * ILI_AGENTS_STEP;
+    r.leases = (uint32_t)clamp(bytes >> 10, ILI_LEASES_STEP, ILI_LEASES_MAX);
+    r.leases = r.leases / ILI_LEASES_STEP * ILI_LEASES_STEP;
     r.buckets = (uint32_t)power_of_two_below(clamp(bytes >> 10, 1024, UINT64_C(1) << 24));
     uint64_t most_chunks = bytes / ILI_CHUNK_BYTES;
 
@@ -78,9 +84,15 @@ static struct ili_regions plan(uint64_t bytes) {
     r.stripes_at = at;
     at = round_up(at + ILI_STRIPES * sizeof(struct ili_stripe), 4096);
     r.rung_at = at; /* leaf words, then one summary word for 64 of them */
-    at = round_up(at + r.agents / 8 + (r.agents / 64 + 63) / 64 * 8, ILI_CHUNK_BYTES);
+    at = round_up(at + r.agents / 8 + (r.agents / 64 + 63) / 64 * 8, 4096);
+    r.changed_at = at;
+    at = round_up(at + r.leases / 8 + (r.leases / 64 + 63) / 64 * 8, 4096);
+    r.losses_at = at;
+    at = round_up(at + ILI_LOSSES * sizeof(struct ili_loss), ILI_CHUNK_BYTES);
     r.agents_at = at;
     at = round_up(at + r.agents * sizeof(struct ili_agent), ILI_CHUNK_BYTES);
+    r.leases_at = at;
+    at = round_up(at + r.leases * sizeof(struct ili_lease), ILI_CHUNK_BYTES);
     r.data_at = at;
     r.chunks = bytes > at ? (uint32_t)((bytes - at) / ILI_CHUNK_BYTES) : 0;
     return r;
@@ -102,6 +114,9 @@ static void view(struct ili_arena *out, uint8_t *base, uint64_t bytes, int fd,
     out->directory = (_Atomic ili_off *)(base + r->directory_at);
     out->stripes = (struct ili_stripe *)(base + r->stripes_at);
     out->rung = (_Atomic uint64_t *)(base + r->rung_at);
+    out->changed = (_Atomic uint64_t *)(base + r->changed_at);
+    out->losses = (struct ili_loss *)(base + r->losses_at);
+    out->leases = (struct ili_lease *)(base + r->leases_at);
     out->agents = (struct ili_agent *)(base + r->agents_at);
 }
 
@@ -132,7 +147,7 @@ il_status ili_arena_create(uint64_t bytes, bool served, uint64_t token_floor,
     il_status status = IL_ESYSTEM;
     uint8_t *base = MAP_FAILED;
     bytes = round_up(bytes, ILI_CHUNK_BYTES);
-    struct ili_regions regions = plan(bytes);
+    struct ili_regions regions = plan(bytes, served);
     if (regions.chunks == 0) return IL_EINVAL;
     uint64_t key[2];
     int fd = memfd_create("interlock", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -170,7 +185,7 @@ il_status ili_arena_map(int fd, struct ili_arena *out) {
     if (base == MAP_FAILED) return IL_ENOMEM;
     const struct ili_header *header = (const struct ili_header *)base;
     struct ili_regions regions = header->regions;
-    struct ili_regions expected = plan(bytes);
+    struct ili_regions expected = plan(bytes, header->served != 0);
     il_status status = IL_OK;
     if (header->magic != ILI_ARENA_MAGIC || header->stamp != ili_layout_stamp()) {
         status = IL_EPROTOCOL;

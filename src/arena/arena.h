@@ -31,8 +31,11 @@ struct ili_arena {
     _Atomic uint64_t *bitmap; /* a set bit: that chunk is free */
     _Atomic ili_off *directory;
     struct ili_stripe *stripes;
-    _Atomic uint64_t *rung; /* a bit an agent, then a summary bit a word: see doorbell.h */
+    _Atomic uint64_t *rung;    /* a bit an agent, then a summary bit a word: see doorbell.h */
+    _Atomic uint64_t *changed; /* the same for leases: see lease.h */
+    struct ili_loss *losses;
     struct ili_agent *agents;
+    struct ili_lease *leases;
 };
 
 /* A number computed from the sizes and places of all shared structs, those of the registered kinds
@@ -65,6 +68,9 @@ static inline void *ili_at(const struct ili_arena *arena, ili_off at, uint64_t b
     }
     return arena->base + at;
 }
+
+/* What another process may write at any time is read once, whatever the compiler would like. */
+static inline uint32_t ili_once32(const uint32_t *p) { return *(const volatile uint32_t *)p; }
 
 /* The offset of P, which points into the arena. */
 static inline ili_off ili_off_of(const struct ili_arena *arena, const void *p) {

@@ -10,18 +10,10 @@
 
 #include <unistd.h>
 
+#include "arena/bits.h"
 #include "base/point.h"
 
-static uint32_t leaf_words(const struct ili_member *m) { return m->arena.regions.agents / 64; }
-
-void ili_doorbell_ring(struct ili_member *member, uint32_t number) {
-    uint32_t index = number - 1, leaf = index / 64;
-    _Atomic uint64_t *summary = member->arena.rung + leaf_words(member);
-    /* seq_cst throughout: a bit must be visible before `doorbell` is looked at */
-    atomic_fetch_or_explicit(&member->arena.rung[leaf], UINT64_C(1) << (index % 64),
-                             memory_order_seq_cst);
-    ILI_POINT("doorbell.leaf");
-    atomic_fetch_or_explicit(&summary[leaf / 64], UINT64_C(1) << (leaf % 64), memory_order_seq_cst);
+void ili_doorbell_write(struct ili_member *member) {
     if (atomic_exchange_explicit(&member->arena.header->doorbell, 1, memory_order_seq_cst) == 0) {
         ILI_POINT("doorbell.write");
         uint64_t one = 1;
@@ -30,28 +22,18 @@ void ili_doorbell_ring(struct ili_member *member, uint32_t number) {
     }
 }
 
-static void collect_leaf(struct ili_member *m, uint32_t leaf,
-                         void (*heard)(uint32_t number, void *context), void *context) {
-    uint64_t bits = atomic_exchange_explicit(&m->arena.rung[leaf], 0, memory_order_seq_cst);
-    while (bits) {
-        uint32_t bit = (uint32_t)__builtin_ctzll(bits);
-        bits &= bits - 1;
-        heard(leaf * 64 + bit + 1, context);
-    }
+void ili_doorbell_ring(struct ili_member *member, uint32_t number) {
+    ili_bits_add(member->arena.rung, member->arena.regions.agents, number - 1);
+    ILI_POINT("doorbell.leaf");
+    ili_doorbell_write(member);
+}
+
+void ili_doorbell_hear(struct ili_member *member) {
+    atomic_store_explicit(&member->arena.header->doorbell, 0, memory_order_seq_cst);
 }
 
 void ili_doorbell_collect(struct ili_member *member, bool sweep,
                           void (*heard)(uint32_t number, void *context), void *context) {
-    uint32_t leaves = leaf_words(member);
-    _Atomic uint64_t *summary = member->arena.rung + leaves;
-    atomic_store_explicit(&member->arena.header->doorbell, 0, memory_order_seq_cst);
-    for (uint32_t word = 0; word * 64 < leaves; word++) {
-        uint64_t marked = atomic_exchange_explicit(&summary[word], 0, memory_order_seq_cst);
-        if (sweep) marked = UINT64_MAX;
-        while (marked) {
-            uint32_t leaf = word * 64 + (uint32_t)__builtin_ctzll(marked);
-            marked &= marked - 1;
-            if (leaf < leaves) collect_leaf(member, leaf, heard, context);
-        }
-    }
+    ili_doorbell_hear(member);
+    ili_bits_take(member->arena.rung, member->arena.regions.agents, sweep, heard, context);
 }

@@ -14,6 +14,13 @@
 /* Any process: rings for the agent of NUMBER (index + 1). */
 void ili_doorbell_ring(struct ili_member *member, uint32_t number);
 
+/* Rings without a bit: for a change of another bitmap that the listener looks at (lease.h). */
+void ili_doorbell_write(struct ili_member *member);
+
+/* The listener, before it looks at any bitmap: rings from now on are told by the eventfd again.
+ * ili_doorbell_collect() does it itself. */
+void ili_doorbell_hear(struct ili_member *member);
+
 /* The listener: calls HEARD once for each agent rung for since the last call. With SWEEP it does not
  * trust the summary, for the time after a death. The eventfd must have been read before. */
 void ili_doorbell_collect(struct ili_member *member, bool sweep,

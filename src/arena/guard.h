@@ -25,6 +25,9 @@ struct ili_guard *ili_guard_at(const struct ili_arena *arena, ili_off at);
 il_status ili_guard_lock(struct ili_member *member, struct ili_agent *self,
                          struct ili_guard *guard);
 
+/* Whether MEMBER has waited for guards for as long as it may (turn_patience_ns): time for other things. */
+bool ili_guard_patience_spent(const struct ili_member *member);
+
 /* Frees GUARD, which SELF holds, and wakes one who waits for it. */
 void ili_guard_unlock(struct ili_member *member, struct ili_agent *self, struct ili_guard *guard);
 

@@ -1,11 +1,13 @@
 /*
  * layout.h - what lies where in an arena, and every struct that more than one process sees.
  *
- *   header | slots | chunk table | chunk bitmap | name directory | stripes | rung bitmap | agents
- *   | data chunks of 64 KiB …
+ *   header | slots | chunk table | chunk bitmap | name directory | stripes | rung bitmap
+ *   | bitmap of changed leases | losses | agents | leases | data chunks of 64 KiB …
  *
- * slot    a process that takes part (0 is the server's, or that of whoever made a private domain)
- * agent   a thread that waits or changes structure, or a waiter that the server parks for a client
+ * slot    a session: a process that takes part, or a client's over HTTP (0 is the server's, or that of
+ *         whoever made a private domain)
+ * agent   a thread that waits or changes structure, a waiter that the server parks for a client, or an
+ *         owner that is no thread
  * stripe  a guard over a part of the name table
  *
  * Everything here is shared with processes that may die at any instruction or write nonsense:
@@ -30,9 +32,13 @@ typedef uint64_t ili_off;
 #define ILI_PIECE_CLASSES 16
 #define ILI_STRIPES 64
 #define ILI_SEGMENT_BUCKETS 512u /* a segment of the name directory is one 4 KiB block */
-#define ILI_SLOTS_MAX 4096u
+#define ILI_SLOTS_MAX 16384u
 #define ILI_AGENTS_MAX 65536u
-#define ILI_AGENTS_STEP 512u /* agents are committed one chunk at a time */
+#define ILI_AGENTS_STEP 512u /* agents are committed so many at a time */
+#define ILI_LEASES_MAX 1048576u
+#define ILI_LEASES_STEP 1024u
+#define ILI_LOSSES 512u
+#define ILI_REASON_BYTES 88u /* of an operator's words, with the NUL */
 
 /* ---- guard: see guard.h --------------------------------------------------------------------- */
 
@@ -50,6 +56,12 @@ enum ili_guard_kind {
     ILI_GUARD_LOCK,
     ILI_GUARD_QUEUE_HEAD,
     ILI_GUARD_QUEUE_TAIL,
+    ILI_GUARD_RWLOCK,
+    ILI_GUARD_SEMAPHORE,
+    ILI_GUARD_EVENT,
+    ILI_GUARD_CONDITION,
+    ILI_GUARD_BARRIER,
+    ILI_GUARD_LATCH,
 };
 
 /* ---- agent: see agent.h --------------------------------------------------------------------- */
@@ -69,12 +81,19 @@ struct ili_agent {
         wait_object; /* the object waited for, plus a small number that names the queue */
     _Atomic uint32_t next, prev; /* agent index + 1 */
     _Atomic int64_t since_ns;    /* monotonic: when the wait began */
-    _Atomic uint64_t token;      /* of the grant, once park says granted */
+    _Atomic uint64_t token;      /* of the grant, once park says granted; or another result */
     _Atomic uint32_t tid;        /* for people; 0 for a waiter parked for a client */
+    _Atomic int32_t result; /* il_status of the wait, once park says granted: see sync/waiting.h */
+
+    _Atomic uint32_t for_owner; /* agent index + 1 on whose behalf it waits; 0: its own */
+    _Atomic uint32_t want;      /* what it waits for: permits, or ILI_WANT_… */
+    _Atomic uint64_t turn;      /* grows with each of its waits: tells one from the next */
+    _Atomic uint32_t hub;       /* ILI_AGENT_PROXY: agent index + 1 to be poked in its place */
     uint32_t reserved;
-    uint64_t reserved2[2];
+    uint64_t reserved2[7];
+    char label[64]; /* for people: the thread's name, the client's owner key; may lack its NUL */
 };
-_Static_assert(sizeof(struct ili_agent) == 128, "two cache lines");
+_Static_assert(sizeof(struct ili_agent) == 256, "four cache lines");
 
 /* ---- slot: see member.h --------------------------------------------------------------------- */
 
@@ -95,8 +114,11 @@ struct ili_slot {
     int64_t since_seconds;       /* wall clock */
     char label[64];
     char command[64];
-    uint64_t reserved[11];
+    _Atomic uint32_t flags; /* ILI_SLOT_… */
+    _Atomic uint32_t home;  /* agent index + 1 that owns what no thread of it does; 0: none yet */
+    uint64_t reserved[10];
 };
+#define ILI_SLOT_CLIENT 1u /* a session made over HTTP: no process, ended by the server */
 _Static_assert(sizeof(struct ili_slot) == 256, "shared layout");
 
 /* ---- chunk: see alloc.h --------------------------------------------------------------------- */
@@ -134,11 +156,41 @@ struct ili_stripe {
 };
 _Static_assert(sizeof(struct ili_stripe) == 64, "a cache line of its own");
 
+/* ---- lease: see lease.h ---------------------------------------------------------------------- */
+
+struct ili_lease {
+    /* In the low half slot index + 1 of the holder, in the high half the grant's stamp once the fields
+     * below are complete; 0: free. See lease.c */
+    _Atomic uint64_t holder;
+    _Atomic ili_off object; /* whose grant it is, by offset */
+    _Atomic uint64_t token;
+    _Atomic int64_t end_ns;      /* monotonic */
+    _Atomic int64_t duration_ns; /* as last asked for */
+    uint64_t reserved[3];
+};
+_Static_assert(sizeof(struct ili_lease) == 64, "a cache line");
+
+/* ---- loss: see loss.h ------------------------------------------------------------------------ */
+
+struct ili_loss {
+    _Atomic uint64_t number; /* which loss of the domain it is, from 1; 0: being written, or none */
+    _Atomic ili_off object;
+    _Atomic uint64_t token;
+    _Atomic uint32_t slot;       /* index + 1 of the holder */
+    _Atomic uint32_t generation; /* of that slot */
+    _Atomic int32_t why;         /* IL_ELEASE, IL_EREVOKED */
+    uint32_t kind;               /* enum ili_kind_number */
+    char reason[ILI_REASON_BYTES];
+};
+_Static_assert(sizeof(struct ili_loss) == 128, "two cache lines");
+
 /* ---- header --------------------------------------------------------------------------------- */
 
 struct ili_regions {
-    uint32_t slots, agents, chunks, buckets; /* how many */
-    ili_off slots_at, chunks_at, bitmap_at, directory_at, stripes_at, rung_at, agents_at, data_at;
+    uint32_t slots, agents, chunks, buckets, leases; /* how many */
+    uint32_t reserved;
+    ili_off slots_at, chunks_at, bitmap_at, directory_at, stripes_at, rung_at, changed_at,
+        losses_at, agents_at, leases_at, data_at;
 };
 
 struct ili_header {
@@ -156,6 +208,9 @@ struct ili_header {
     _Atomic uint32_t doorbell;                 /* 1: rung and not yet heard */
     _Atomic uint32_t agents_committed;
     _Atomic uint32_t roster; /* grows whenever a slot becomes live: the keeper looks anew */
+    _Atomic uint32_t leases_committed;
+    _Atomic uint64_t losses;    /* how many there were: the next one's place in the ring */
+    _Atomic uint32_t loss_bell; /* futex word: grows with each loss */
     uint32_t reserved2;
 
     _Alignas(64) struct ili_guard alloc;

@@ -110,38 +110,66 @@ static void read_command(uint32_t pid, char *room, size_t room_bytes) {
     }
 }
 
-il_status ili_slot_claim(struct ili_arena *arena, uint32_t pid, uint32_t uid, const char *label,
-                         uint32_t *slot) {
+/* A free slot, TAKEN now; NULL: there is none. */
+static struct ili_slot *take_slot(struct ili_arena *arena) {
     for (uint32_t i = 0; i < arena->regions.slots; i++) {
         struct ili_slot *s = &arena->slots[i];
         uint32_t unused = ILI_SLOT_FREE;
+        /* relaxed: a look before the attempt, which writes to the line */
+        if (atomic_load_explicit(&s->state, memory_order_relaxed) != ILI_SLOT_FREE) continue;
         /* acquire: pairs with ili_slot_free() */
-        if (!atomic_compare_exchange_strong_explicit(&s->state, &unused, ILI_SLOT_TAKEN,
-                                                     memory_order_acquire, memory_order_relaxed)) {
-            continue;
+        if (atomic_compare_exchange_strong_explicit(&s->state, &unused, ILI_SLOT_TAKEN,
+                                                    memory_order_acquire, memory_order_relaxed)) {
+            return s;
         }
-        char command[sizeof s->command];
-        read_command(pid, command, sizeof command);
-        ili_text_copy(s->command, sizeof s->command, command);
-        if (!label || !*label) {
-            char *end = strchr(command, ' ');
-            if (end) *end = 0;
-            const char *slash = strrchr(command, '/');
-            label = slash ? slash + 1 : command;
-        }
-        ili_text_copy(s->label, sizeof s->label, label);
-        s->since_seconds = ili_wall_seconds();
-        atomic_store_explicit(&s->open_pages, 0, memory_order_relaxed);
-        atomic_store_explicit(&s->uid, uid, memory_order_relaxed);
-        atomic_store_explicit(&s->start_time, ili_process_start_time(pid), memory_order_relaxed);
-        atomic_store_explicit(&s->pid, pid, memory_order_relaxed);
-        /* release: who sees it live sees it filled in */
-        atomic_store_explicit(&s->state, ILI_SLOT_LIVE, memory_order_release);
-        atomic_fetch_add_explicit(&arena->header->roster, 1, memory_order_release);
-        *slot = i;
-        return IL_OK;
     }
-    return IL_ELIMIT;
+    return NULL;
+}
+
+/* The slot is filled in but for these. */
+static void make_live(struct ili_arena *arena, struct ili_slot *s, const char *label,
+                      uint32_t flags) {
+    ili_text_copy(s->label, sizeof s->label, label);
+    s->since_seconds = ili_wall_seconds();
+    atomic_store_explicit(&s->open_pages, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->flags, flags, memory_order_relaxed);
+    atomic_store_explicit(&s->home, 0, memory_order_relaxed);
+    /* release: who sees it live sees it filled in */
+    atomic_store_explicit(&s->state, ILI_SLOT_LIVE, memory_order_release);
+    atomic_fetch_add_explicit(&arena->header->roster, 1, memory_order_release);
+}
+
+il_status ili_slot_claim(struct ili_arena *arena, uint32_t pid, uint32_t uid, const char *label,
+                         uint32_t *slot) {
+    struct ili_slot *s = take_slot(arena);
+    if (!s) return IL_ELIMIT;
+    char command[sizeof s->command];
+    read_command(pid, command, sizeof command);
+    ili_text_copy(s->command, sizeof s->command, command);
+    if (!label || !*label) {
+        char *end = strchr(command, ' ');
+        if (end) *end = 0;
+        const char *slash = strrchr(command, '/');
+        label = slash ? slash + 1 : command;
+    }
+    atomic_store_explicit(&s->uid, uid, memory_order_relaxed);
+    atomic_store_explicit(&s->start_time, ili_process_start_time(pid), memory_order_relaxed);
+    atomic_store_explicit(&s->pid, pid, memory_order_relaxed);
+    make_live(arena, s, label, 0);
+    *slot = (uint32_t)(s - arena->slots);
+    return IL_OK;
+}
+
+il_status ili_slot_claim_client(struct ili_arena *arena, const char *label, uint32_t *slot) {
+    struct ili_slot *s = take_slot(arena);
+    if (!s) return IL_ELIMIT;
+    memset(s->command, 0, sizeof s->command);
+    atomic_store_explicit(&s->uid, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->start_time, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->pid, 0, memory_order_relaxed);
+    make_live(arena, s, label, ILI_SLOT_CLIENT);
+    *slot = (uint32_t)(s - arena->slots);
+    return IL_OK;
 }
 
 void ili_slot_free(struct ili_arena *arena, uint32_t slot) {

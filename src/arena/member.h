@@ -12,6 +12,10 @@
 
 #include "arena/arena.h"
 
+struct ili_agent;
+
+#define ILI_STUCK_GUARDS 64
+
 struct ili_member {
     _Atomic uint32_t self;   /* slot index + 1, or 0 */
     _Atomic int32_t trouble; /* the il_status of calls while self is 0 */
@@ -20,14 +24,23 @@ struct ili_member {
     uint32_t slot;       /* index */
     int doorbell_fd;     /* eventfd that the keeper listens to; -1: none */
     int64_t patience_ns; /* longest wait for a guard: the server must not hang on a client */
-    _Atomic uint32_t agent_hint;
+    /* Once waits for guards took this long together, they are short ones; 0: no limit. Who sets it sets
+     * `waited_ns` back to 0 from time to time. */
+    int64_t turn_patience_ns;
+    _Atomic int64_t waited_ns;
+    _Atomic uint64_t stuck[ILI_STUCK_GUARDS]; /* guard.c: guards that were waited for in vain */
+    _Atomic uint32_t agent_hint, lease_hint;  /* where to look for a free one */
 
     /* Called when the process is about to wait for others: the session layer makes sure that
      * somebody is there who repairs after a death. May be NULL. */
     void (*before_wait)(struct ili_member *member);
-    _Atomic(void *) kept; /* lib/lock.c: locks whose handles were closed while they were held */
-    void *warden;         /* the session layer's */
-    bool served;          /* an interlockd is the keeper */
+    /* Called for AGENT, which is in a queue and about to sleep, and again from time to time: IL_OK, or
+     * IL_EDEADLK if its wait can never end. Set by the session layer; may be NULL. */
+    il_status (*check_wait)(struct ili_member *member, struct ili_agent *agent);
+    _Atomic(void *)
+        kept;     /* lib/handle.c: handles that were closed while something was held by them */
+    void *warden; /* the session layer's */
+    bool served;  /* an interlockd is the keeper */
 
     /* open_table.c; under open_mutex */
     pthread_mutex_t open_mutex;
@@ -65,6 +78,9 @@ static inline struct ili_slot *ili_member_slot(const struct ili_member *member) 
  * NULL: then the program's name and command line are read from /proc. IL_ELIMIT: none is free. */
 il_status ili_slot_claim(struct ili_arena *arena, uint32_t pid, uint32_t uid, const char *label,
                          uint32_t *slot);
+
+/* The same for a session made over HTTP, which has no process: ILI_SLOT_CLIENT. LABEL may be NULL. */
+il_status ili_slot_claim_client(struct ili_arena *arena, const char *label, uint32_t *slot);
 
 /* Gives a repaired or never used slot back. */
 void ili_slot_free(struct ili_arena *arena, uint32_t slot);

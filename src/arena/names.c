@@ -38,17 +38,37 @@ static ili_off load_off(const _Atomic ili_off *p) {
 void *ili_object_at(const struct ili_arena *arena, ili_off at, uint32_t kind) {
     const struct ili_kind *k = ili_kind_of(kind);
     struct ili_object *object = k ? ili_at(arena, at, k->bytes) : NULL;
-    return object && at % 64 == 0 && object->kind == kind ? object : NULL;
+    return object && at % 64 == 0 && ili_once32(&object->kind) == kind ? object : NULL;
 }
 
-static struct ili_object *any_object_at(const struct ili_arena *arena, ili_off at) {
+size_t ili_object_name(const struct ili_arena *arena, const struct ili_object *object, char *room) {
+    uint32_t at = ili_once32(&object->name_at), bytes = ili_once32(&object->name_bytes);
+    const char *name = ili_at(arena, ili_off_of(arena, object) + at, bytes);
+    memset(room, 0, IL_NAME_MAX_BYTES + 1);
+    if (!name || bytes > IL_NAME_MAX_BYTES) return 0;
+    memcpy(room, name, bytes);
+    return bytes;
+}
+
+const char *ili_kind_word(uint32_t kind) {
+    const struct ili_kind *k = ili_kind_of(kind);
+    return k ? k->word : "unknown";
+}
+
+/* The object at AT, with its kind in *KIND (may be NULL), as which all of it lies in the arena. */
+static struct ili_object *any_object_at(const struct ili_arena *arena, ili_off at,
+                                        const struct ili_kind **kind) {
     struct ili_object *object = ili_at(arena, at, sizeof *object);
-    return object ? ili_object_at(arena, at, object->kind) : NULL;
+    const struct ili_kind *k = object ? ili_kind_of(ili_once32(&object->kind)) : NULL;
+    if (!k || at % 64 || !ili_at(arena, at, k->bytes)) return NULL;
+    if (kind) *kind = k;
+    return object;
 }
 
-static uint64_t hash_of(const struct ili_arena *a, uint32_t kind, const char *name, size_t bytes) {
-    uint64_t key[2] = {a->hash_key[0] ^ kind, a->hash_key[1]};
-    return ili_siphash(key, name, bytes);
+uint64_t ili_name_hash(const struct ili_arena *arena, uint32_t kind, const char *name,
+                       size_t name_bytes) {
+    uint64_t key[2] = {arena->hash_key[0] ^ kind, arena->hash_key[1]};
+    return ili_siphash(key, name, name_bytes);
 }
 
 static uint32_t bucket_of(const struct ili_arena *a, uint64_t hash) {
@@ -68,7 +88,7 @@ static _Atomic ili_off *bucket_at(const struct ili_arena *a, uint32_t bucket) {
 
 static bool has_name(const struct ili_arena *a, const struct ili_object *object, const char *name,
                      size_t bytes) {
-    uint32_t at = object->name_at, length = object->name_bytes;
+    uint32_t at = ili_once32(&object->name_at), length = ili_once32(&object->name_bytes);
     if (length != bytes) return false;
     const char *own = ili_at(a, ili_off_of(a, object) + at, length);
     return own && memcmp(own, name, bytes) == 0;
@@ -76,13 +96,17 @@ static bool has_name(const struct ili_arena *a, const struct ili_object *object,
 
 /* ---- chains --------------------------------------------------------------------------------- */
 
+/* A chain rises: one that does not is corrupt, and ends there, so that none leads in a circle. */
+
 /* The place that holds, or would hold, the object at AT: the link of the last one below it. */
 static _Atomic ili_off *link_for(const struct ili_arena *a, _Atomic ili_off *bucket, ili_off at) {
     _Atomic ili_off *link = bucket;
+    ili_off last = 0;
     for (uint32_t steps = 0; steps < CHAIN_MOST; steps++) {
         ili_off next = load_off(link);
-        struct ili_object *object = next && next < at ? any_object_at(a, next) : NULL;
+        struct ili_object *object = next > last && next < at ? any_object_at(a, next, NULL) : NULL;
         if (!object) return link;
+        last = next;
         link = &object->next;
     }
     return link;
@@ -90,13 +114,15 @@ static _Atomic ili_off *link_for(const struct ili_arena *a, _Atomic ili_off *buc
 
 static struct ili_object *find(const struct ili_arena *a, _Atomic ili_off *bucket, uint32_t kind,
                                uint64_t hash, const char *name, size_t bytes) {
-    ili_off at = bucket ? load_off(bucket) : 0;
-    for (uint32_t steps = 0; at && steps < CHAIN_MOST; steps++) {
-        struct ili_object *object = any_object_at(a, at);
+    ili_off at = bucket ? load_off(bucket) : 0, last = 0;
+    for (uint32_t steps = 0; at > last && steps < CHAIN_MOST; steps++) {
+        const struct ili_kind *its;
+        struct ili_object *object = any_object_at(a, at, &its);
         if (!object) return NULL;
-        if (object->hash == hash && object->kind == kind && has_name(a, object, name, bytes)) {
+        if (object->hash == hash && its->number == kind && has_name(a, object, name, bytes)) {
             return object;
         }
+        last = at;
         at = load_off(&object->next);
     }
     return NULL;
@@ -169,9 +195,9 @@ static void drop(struct ili_member *m, struct ili_guard *guard, struct ili_objec
 
 il_status ili_names_reap(struct ili_member *member, struct ili_agent *self,
                          struct ili_agent *owner) {
-    struct ili_object *object = any_object_at(&member->arena, load_off(&owner->pending[1]));
-    const struct ili_kind *kind = object ? ili_kind_of(object->kind) : NULL;
-    il_status status = kind ? kind->dispose(member, self, owner, object) : IL_OK;
+    const struct ili_kind *kind;
+    struct ili_object *object = any_object_at(&member->arena, load_off(&owner->pending[1]), &kind);
+    il_status status = object ? kind->dispose(member, self, owner, object) : IL_OK;
     ILI_POINT("names.reap.disposed");
     return status == IL_OK ? ili_alloc_free_of(member, self, owner, 1) : status;
 }
@@ -261,7 +287,7 @@ il_status ili_names_open(struct ili_member *member, struct ili_agent *self,
                          bool *created) {
     if (name_bytes == 0) return open_anonymous(member, self, kind, options, entry, out);
     const struct ili_arena *a = &member->arena;
-    uint64_t hash = hash_of(a, kind->number, name, name_bytes);
+    uint64_t hash = ili_name_hash(a, kind->number, name, name_bytes);
     uint32_t bucket = bucket_of(a, hash);
     struct ili_guard *guard = &stripe_of(a, hash)->guard;
     il_status status = ili_guard_lock(member, self, guard);
@@ -295,16 +321,17 @@ il_status ili_names_open(struct ili_member *member, struct ili_agent *self,
 il_status ili_names_inherit(struct ili_member *member, struct ili_agent *self,
                             const _Atomic ili_off *from, _Atomic ili_off *entry) {
     ili_off at = load_off(from);
-    struct ili_object *o = at ? any_object_at(&member->arena, at) : NULL;
+    struct ili_object *o = at ? any_object_at(&member->arena, at, NULL) : NULL;
     if (!o) return IL_ENOTFOUND;
     struct ili_guard *guard = &stripe_of(&member->arena, o->hash)->guard;
     il_status status = ili_guard_lock(member, self, guard);
     if (status != IL_OK) return status;
     /* the stripe again: the object may be another one by now */
-    if (load_off(from) == at && &stripe_of(&member->arena, o->hash)->guard == guard) {
+    bool same = load_off(from) == at && &stripe_of(&member->arena, o->hash)->guard == guard;
+    if (same && atomic_load_explicit(&o->refs, memory_order_relaxed) > 0) {
         refer(guard, &member->arena, self, o, entry);
     } else {
-        status = IL_ENOTFOUND; /* closed since: entries change under this guard only */
+        status = IL_ENOTFOUND; /* closed since: an entry changes under this guard only */
     }
     ili_guard_unlock(member, self, guard);
     return status;
@@ -312,7 +339,7 @@ il_status ili_names_inherit(struct ili_member *member, struct ili_agent *self,
 
 il_status ili_names_close(struct ili_member *member, struct ili_agent *self, ili_off object,
                           _Atomic ili_off *entry) {
-    struct ili_object *o = any_object_at(&member->arena, object);
+    struct ili_object *o = any_object_at(&member->arena, object, NULL);
     if (!o) return IL_ECORRUPT;
     struct ili_guard *guard = &stripe_of(&member->arena, o->hash)->guard;
     il_status status =
@@ -333,7 +360,7 @@ il_status ili_names_close(struct ili_member *member, struct ili_agent *self, ili
 il_status ili_names_delete(struct ili_member *member, struct ili_agent *self,
                            const struct ili_kind *kind, const char *name, size_t name_bytes) {
     const struct ili_arena *a = &member->arena;
-    uint64_t hash = hash_of(a, kind->number, name, name_bytes);
+    uint64_t hash = ili_name_hash(a, kind->number, name, name_bytes);
     struct ili_guard *guard = &stripe_of(a, hash)->guard;
     il_status status =
         ili_names_reap(member, self, self); /* one that an earlier call had to leave */
@@ -368,19 +395,21 @@ static size_t visit_bucket(const struct ili_arena *a, uint32_t kind,
                                          size_t name_bytes, void *context),
                            void *context) {
     _Atomic ili_off *bucket = bucket_at(a, cursor->bucket);
-    ili_off at = bucket ? load_off(bucket) : 0;
+    ili_off at = bucket ? load_off(bucket) : 0, last = 0;
     size_t seen = 0;
-    for (uint32_t steps = 0; at && steps < CHAIN_MOST; steps++) {
-        const struct ili_object *object = any_object_at(a, at);
+    for (uint32_t steps = 0; at > last && steps < CHAIN_MOST; steps++) {
+        const struct ili_kind *its;
+        const struct ili_object *object = any_object_at(a, at, &its);
         if (!object) break;
-        if (at > cursor->after && object->kind == kind) {
+        if (at > cursor->after && its->number == kind) {
             if (seen == limit) return seen;
-            uint32_t bytes = object->name_bytes;
-            const char *name = ili_at(a, at + object->name_at, bytes);
+            uint32_t bytes = ili_once32(&object->name_bytes);
+            const char *name = ili_at(a, at + ili_once32(&object->name_at), bytes);
             if (name && bytes <= IL_NAME_MAX_BYTES) visit(object, name, bytes, context);
             cursor->after = at;
             seen++;
         }
+        last = at;
         at = load_off(&object->next);
     }
     cursor->bucket++;
@@ -451,12 +480,12 @@ il_status ili_names_repair(struct ili_member *member, struct ili_agent *self,
         ili_guard_done(guard);
         return IL_OK;
     }
-    struct ili_object *object = any_object_at(a, first);
+    const struct ili_kind *kind;
+    struct ili_object *object = any_object_at(a, first, &kind);
     if (!object) {
         ili_guard_done(guard);
         return IL_OK;
     }
-    const struct ili_kind *kind = ili_kind_of(object->kind);
     il_status status;
     _Atomic ili_off *entry = ili_at(a, second, sizeof *entry);
     switch (OPERATION(intent)) {

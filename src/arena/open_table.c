@@ -11,6 +11,25 @@ struct ili_open_page *ili_open_page_at(const struct ili_arena *arena, ili_off at
     return ili_at(arena, at, sizeof(struct ili_open_page));
 }
 
+struct ili_open_walk ili_open_walk_of(const struct ili_slot *slot) {
+    ili_off first = atomic_load_explicit(&slot->open_pages, memory_order_acquire);
+    return (struct ili_open_walk){.next = first, .lap = 1};
+}
+
+struct ili_open_page *ili_open_walk_next(const struct ili_arena *arena,
+                                         struct ili_open_walk *walk) {
+    struct ili_open_page *page =
+        walk->next && walk->next != walk->anchor ? ili_open_page_at(arena, walk->next) : NULL;
+    if (!page) return NULL;
+    if (++walk->steps == walk->lap) {
+        walk->anchor = walk->next;
+        walk->lap *= 2;
+        walk->steps = 0;
+    }
+    walk->next = atomic_load_explicit(&page->next, memory_order_relaxed);
+    return page;
+}
+
 /* Makes an empty page, in pending[0] until the slot names it. A death in between: the keeper compares
  * the two (session/recover.c). */
 static il_status make_page(struct ili_member *m, struct ili_agent *self, ili_off *out) {

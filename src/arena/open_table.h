@@ -33,6 +33,17 @@ _Atomic ili_off *ili_open_entry(struct ili_member *member, uint32_t number);
  * for itself what its parent has open. */
 il_status ili_open_inherit(struct ili_member *member, struct ili_agent *self);
 
+/* A walk over the pages of a slot, by links that come from the arena: one that leads in a circle ends after
+ * two or three rounds (Brent's way: the place of every step that is a power of two is remembered). */
+struct ili_open_walk {
+    ili_off next, anchor;
+    uint32_t steps, lap;
+};
+struct ili_open_walk ili_open_walk_of(const struct ili_slot *slot);
+
+/* The next page; NULL: there are no more. */
+struct ili_open_page *ili_open_walk_next(const struct ili_arena *arena, struct ili_open_walk *walk);
+
 /* The page at an offset that comes from the arena; NULL if there cannot be one. */
 struct ili_open_page *ili_open_page_at(const struct ili_arena *arena, ili_off at);
 

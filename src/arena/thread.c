@@ -24,6 +24,8 @@ static struct ili_thread threads[THREADS];
 static _Atomic uint32_t claim_hint;
 static _Atomic uint32_t most_used; /* no record from here on was ever claimed */
 static _Thread_local struct ili_thread *current;
+_Thread_local struct ili_at_hand ili_at_hand;
+void (*ili_thread_ending)(struct ili_member *member, struct ili_agent *agent);
 static pthread_key_t ended_key;
 static pthread_once_t ended_once = PTHREAD_ONCE_INIT;
 
@@ -151,6 +153,7 @@ void ili_thread_after_fork(void) {
         atomic_fetch_add_explicit(&t->generation, 1, memory_order_relaxed);
         atomic_store_explicit(&t->used, 0, memory_order_relaxed);
     }
+    ili_at_hand.member = NULL;
     if (current) {
         memset(current->bindings, 0, sizeof current->bindings);
         atomic_store_explicit(&current->interrupters, 0, memory_order_relaxed);

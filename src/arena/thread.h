@@ -15,6 +15,9 @@
 
 #define ILI_THREAD_BINDINGS 8
 
+struct ili_agent;
+struct ili_member;
+
 struct ili_thread_binding {
     uint64_t member;       /* ili_member.id; 0: unused */
     uint32_t agent_number; /* the agent this thread has in that domain */
@@ -29,6 +32,18 @@ struct ili_thread {
     _Atomic int wake_fd; /* for waits on descriptors: an eventfd, -1 until it is asked for */
     struct ili_thread_binding bindings[ILI_THREAD_BINDINGS];
 };
+
+/* The calling thread's agent in the domain it used last; see ili_agent_at_hand(). Static thread-local
+ * memory, so that reaching it takes one load also from a shared library. */
+struct ili_at_hand {
+    const void *member; /* struct ili_member; NULL: none */
+    uint32_t agent;     /* number */
+};
+extern _Thread_local struct ili_at_hand ili_at_hand __attribute__((tls_model("initial-exec")));
+
+/* Called for each binding of a thread that ends, before its agent is given back. Set by the session
+ * layer; may be NULL. */
+extern void (*ili_thread_ending)(struct ili_member *member, struct ili_agent *agent);
 
 /* The calling thread's record, made if need be. NULL: the process has more threads than the table
  * has room for (16,384). Borrowed until the thread ends. */

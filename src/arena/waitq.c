@@ -103,7 +103,9 @@ void ili_waitq_relink(struct ili_member *member, struct ili_waitq *queue, ili_of
                       unsigned which, bool notified_too) {
     uint64_t linked[ILI_AGENTS_MAX / 64] = {0};
     struct ili_agent *agent = ili_waitq_first(member, queue);
-    for (uint32_t i = load(&queue->count); agent && i > 0; i--) {
+    uint32_t most = load(&queue->count);
+    if (most > member->arena.regions.agents) most = member->arena.regions.agents;
+    for (uint32_t i = most; agent && i > 0; i--) {
         uint32_t index = ili_agent_number(&member->arena, agent) - 1;
         linked[index / 64] |= UINT64_C(1) << (index % 64);
         agent = ili_waitq_next(member, agent);

@@ -16,6 +16,13 @@ int64_t ili_wall_seconds(void) {
     return ts.tv_sec;
 }
 
+int64_t ili_wall_seconds_of(int64_t then_ns) {
+    struct timespec ts;
+    int64_t ago_ns = ili_ns_between(then_ns, ili_now_ns());
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec - ago_ns) / INT64_C(1000000000);
+}
+
 int64_t ili_deadline_in(int64_t timeout_ns) {
     if (timeout_ns < 0) return ILI_NEVER;
     int64_t now = ili_now_ns();

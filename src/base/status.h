@@ -44,7 +44,13 @@
     X(IL_EMEDIATYPE, -26, "unsupported_media_type", 415, "the body must be application/json")      \
     X(IL_EIDEMPOTENCY, -27, "idempotency_mismatch", 422, "the key was used with another request")  \
     X(IL_EINPROGRESS, -28, "idempotency_running", 409, "the request of that key still runs")       \
-    X(IL_ESHUTDOWN, -29, "shutting_down", 503, "the server is stopping")
+    X(IL_ESHUTDOWN, -29, "shutting_down", 503, "the server is stopping")                           \
+    X(IL_EDEADLK, -30, "deadlock", 409, "the wait would close a cycle of owners")                  \
+    X(IL_EBROKEN, -31, "broken", 409, "the barrier is broken")                                     \
+    X(IL_EOVERFLOW, -32, "overflow", 409, "it would go beyond its bound")                          \
+    X(IL_EREVOKED, -33, "revoked", 409, "an operator broke the grant")                             \
+    X(IL_EUPGRADE, -34, "upgrade_refused", 409, "a shared grant cannot become exclusive")          \
+    X(IL_ESESSION, -35, "session_ended", 410, "the session has ended, or never was")
 
 struct ili_status_info {
     il_status status;

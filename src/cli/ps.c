@@ -19,12 +19,22 @@ static long long number_of(const json_t *object, const char *key) {
     return json_integer_value(json_object_get(object, key));
 }
 
+/* What a session over HTTP does not have is null. */
+static void write_number(struct cli_table *table, size_t column, const json_t *object,
+                         const char *key) {
+    if (json_is_integer(json_object_get(object, key))) {
+        cli_table_cell(table, column, "%lld", number_of(object, key));
+    } else {
+        cli_table_cell(table, column, "-");
+    }
+}
+
 static void add_session(struct cli_table *table, const json_t *session, bool all) {
     (void)all;
     cli_table_row(table);
     cli_table_cell(table, 0, "%s", text_of(session, "id"));
-    cli_table_cell(table, 1, "%lld", number_of(session, "pid"));
-    cli_table_cell(table, 2, "%lld", number_of(session, "uid"));
+    write_number(table, 1, session, "pid");
+    write_number(table, 2, session, "uid");
     cli_table_cell(table, 3, "%s", text_of(session, "label"));
     cli_table_cell(table, 4, "%s", text_of(session, "since"));
     cli_table_cell(table, 5, "%s", text_of(session, "command"));
@@ -59,6 +69,24 @@ static void add_lock(struct cli_table *table, const json_t *lock, bool all) {
     cli_table_cell(table, 5, "%s", json_is_true(json_object_get(lock, "fair")) ? "fair" : "");
 }
 
+/* An rlock, a rwlock or a semaphore: its first holder stands for all. */
+static void add_held(struct cli_table *table, const json_t *object, bool all) {
+    const json_t *holders = json_object_get(object, "holders");
+    const json_t *first = json_object_get(json_array_get(holders, 0), "owner");
+    size_t count = json_array_size(holders);
+    if (count == 0 && number_of(object, "waiters") == 0 && !all) return;
+    cli_table_row(table);
+    cli_table_cell(table, 0, "%s", text_of(object, "name"));
+    write_holder(table, 1, first);
+    cli_table_cell(table, 2, "%zu", count);
+    cli_table_cell(table, 3, "%lld", number_of(object, "waiters"));
+    if (json_object_get(object, "mode")) {
+        cli_table_cell(table, 4, "%s", text_of(object, "mode"));
+    } else {
+        write_number(table, 4, object, "value");
+    }
+}
+
 static void add_queue(struct cli_table *table, const json_t *queue, bool all) {
     (void)all;
     cli_table_row(table);
@@ -84,6 +112,9 @@ struct part {
 static const struct part parts[] = {
     {"sessions", "SESSIONS", {"ID", "PID", "UID", "LABEL", "SINCE", "COMMAND"}, add_session, false},
     {"locks", "LOCKS", {"NAME", "HOLDER", "WAITERS", "TOKEN", "SINCE", "KIND"}, add_lock, true},
+    {"rlocks", "RLOCKS", {"NAME", "HOLDER", "HOLDERS", "WAITERS"}, add_held, true},
+    {"rwlocks", "RWLOCKS", {"NAME", "HOLDER", "HOLDERS", "WAITERS", "MODE"}, add_held, true},
+    {"semaphores", "SEMAPHORES", {"NAME", "HOLDER", "HOLDERS", "WAITERS", "FREE"}, add_held, true},
     {"queues", "QUEUES", {"NAME", "SIZE", "MAX", "GETTERS", "PUTTERS", "STATE"}, add_queue, true},
 };
 
@@ -122,7 +153,8 @@ static int show(struct cli_http *http, const struct part *part, bool all) {
     struct cli_table table = {0};
     memcpy(table.heads, part->heads, sizeof table.heads);
     int code = fill(http, part, &table, all);
-    if (code == CLI_OK) {
+    /* of the rarer kinds only what there is */
+    if (code == CLI_OK && (table.count > 0 || part->add != add_held)) {
         if (part != parts) putchar('\n');
         cli_table_print(&table, part->title, stdout);
     }
@@ -150,11 +182,13 @@ static int run(const char *domain, int argc, char **argv) {
 
 const struct cli_command cli_ps = {
     .name = "ps",
-    .summary = "show who is attached, which locks are held, what the queues hold",
+    .summary = "show who takes part, what is held and by whom, what the queues hold",
     .help = "Usage: interlock ps [--all]\n"
-            "Shows the attached processes, the locks that are held or waited for, and the queues.\n"
+            "Shows the sessions (attached processes, and clients over HTTP), the locks, rlocks, "
+            "rwlocks\n"
+            "and semaphores that are held or waited for, and the queues.\n"
             "\n"
-            "  -a, --all  the locks that are free as well\n"
+            "  -a, --all  what is free as well\n"
             "\n"
             "A holder is shown with its pid, or, over HTTP, with the rest of its lease.\n",
     .run = run,

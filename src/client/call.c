@@ -44,6 +44,32 @@ void ili_call_field(struct ili_call *call, const char *key) {
     ili_buffer_add_text(&call->body, "\":");
 }
 
+void ili_call_field_text(struct ili_call *call, const char *key, const char *text, size_t bytes) {
+    ili_call_field(call, key);
+    ili_json_quote(&call->body, text, bytes);
+}
+
+void ili_call_field_number_text(struct ili_call *call, const char *key, uint64_t number) {
+    ili_call_field(call, key);
+    ili_buffer_add_text(&call->body, "\"");
+    ili_buffer_add_number(&call->body, number);
+    ili_buffer_add_text(&call->body, "\"");
+}
+
+void ili_call_field_token(struct ili_call *call, uint64_t token) {
+    ili_call_field_number_text(call, "token", token);
+}
+
+void ili_call_field_bool(struct ili_call *call, const char *key, bool value) {
+    ili_call_field(call, key);
+    ili_buffer_add_text(&call->body, value ? "true" : "false");
+}
+
+void ili_call_field_deadlock(struct ili_call *call, uint32_t flags) {
+    ili_call_field(call, "on_deadlock");
+    ili_buffer_add_text(&call->body, flags & IL_DEADLOCK_REPORT ? "\"report\"" : "\"fail\"");
+}
+
 void ili_call_end(struct ili_call *call) {
     ili_buffer_free(&call->path);
     ili_buffer_free(&call->body);
@@ -59,6 +85,15 @@ il_status ili_call_nonsense(struct ili_call *call, const char *what) {
 
 /* ---- answers ------------------------------------------------------------------------------------ */
 
+/* Appends an operator's reason to the DETAIL of a broken grant, unless it is told there. */
+static void add_reason(const struct ili_call *call, struct ili_buffer *detail) {
+    const char *reason = json_string_value(ili_json_member(call->object, "reason").json);
+    const char *told = ili_buffer_text(detail);
+    if (!reason || *reason == 0 || (told && strstr(told, reason))) return;
+    if (detail->bytes) ili_buffer_add_text(detail, ": ");
+    ili_buffer_add_text(detail, reason);
+}
+
 /* What the server's problem details stand for. */
 static il_status problem(struct ili_call *call) {
     char what[80];
@@ -71,7 +106,8 @@ static il_status problem(struct ili_call *call) {
     il_status status;
     if (info && info->status != IL_OK && info->status != IL_EOWNERDEAD) {
         bool told = ili_json_string(ili_json_member(call->object, "detail"), &detail);
-        const char *text = told ? ili_buffer_text(&detail) : NULL;
+        add_reason(call, &detail);
+        const char *text = told || detail.bytes ? ili_buffer_text(&detail) : NULL;
         status =
             text ? ili_remote_fail(info->status, "%s", text) : ili_remote_fail(info->status, NULL);
     } else {
@@ -213,6 +249,7 @@ void ili_wait_begin(struct ili_wait *wait, int64_t timeout_ns) {
     wait->deadline_ns =
         timeout_ns < 0 || timeout_ns > ILI_NEVER - now ? ILI_NEVER : now + timeout_ns;
     wait->now = timeout_ns == 0;
+    wait->deaf = false;
 }
 
 /* Whether the server refused the timeout that was sent. */
@@ -221,12 +258,12 @@ static bool timeout_refused(const struct ili_call *call, il_status status) {
            ili_json_is(ili_json_member(call->object, "field"), "\"timeout\"");
 }
 
-/* One request. IL_ETIMEOUT and *AGAIN: the server's limit was reached, not the caller's. */
-static il_status poll_once(struct ili_call *call, const struct ili_wait *wait, bool *again) {
+il_status ili_call_poll(struct ili_call *call, const struct ili_wait *wait, bool *again) {
     /* interrupted before: what need not wait is still done */
-    bool poked = !wait->now && ili_host->take_interrupt();
+    bool hears = !wait->now && !wait->deaf;
+    bool poked = hears && ili_host->take_interrupt();
     bool blocks = !wait->now && !poked;
-    int fd = blocks ? ili_host->wake_fd() : -1;
+    int fd = hears && blocks ? ili_host->wake_fd() : -1;
     struct ili_http_waker waker = {.fd = fd, .woken = interrupted, .context = &fd};
     il_status status;
     int64_t now, sent;
@@ -237,7 +274,7 @@ static il_status poll_once(struct ili_call *call, const struct ili_wait *wait, b
             atomic_load_explicit(&call->domain->longest_wait_ns, memory_order_relaxed);
         int64_t left = wait->deadline_ns > now ? wait->deadline_ns - now : 0;
         sent = !blocks ? 0 : endless ? -1 : left < longest ? left : longest;
-        int64_t until = sent < 0 ? ILI_NEVER : now + sent;
+        int64_t until = sent < 0 || call->late ? ILI_NEVER : now + sent;
         status = send_timed(call, sent, until, blocks, &waker);
         if (call->answer.woken || sent <= SECOND_NS || !timeout_refused(call, status)) break;
         longest = sent / 2 < SECOND_NS ? SECOND_NS : sent / 2;
@@ -257,7 +294,7 @@ il_status ili_call_wait(struct ili_call *call, const struct ili_wait *wait) {
     il_status status;
     bool again;
     do {
-        status = poll_once(call, wait, &again);
-    } while (again);
+        status = ili_call_poll(call, wait, &again);
+    } while (again && !call->once);
     return status;
 }

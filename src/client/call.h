@@ -22,7 +22,7 @@
 #include "client/json_text.h"
 
 #define ILI_CALL_ATTEMPTS 4
-#define ILI_CALL_ANSWER_BYTES 65536 /* answers that hold no message */
+#define ILI_CALL_ANSWER_BYTES 1048576 /* answers that hold no message */
 
 struct ili_call {
     struct ili_remote_domain *domain;
@@ -30,6 +30,8 @@ struct ili_call {
     struct ili_buffer path, body; /* the body begins with { and lacks its } */
     size_t answer_max;
     bool keyed;  /* send an Idempotency-Key, a new one for each request but a repeat */
+    bool once;   /* ili_call_wait() does not outlast the server's limit */
+    bool late;   /* the answer to a wait may come any time after its timeout */
     bool resent; /* the server may have seen this more than once */
     struct ili_http_answer answer;
     struct ili_json object; /* the answer's; also of a failure the server explained */
@@ -43,6 +45,13 @@ void ili_call_begin(struct ili_call *call, struct ili_remote_domain *domain, con
 /* Begins a member of the body; its value is to be added to call->body. */
 void ili_call_field(struct ili_call *call, const char *key);
 
+/* Adds a member: a string of UTF-8; a number of 64 bits, as a string; a token; true or false; "on_deadlock", by the FLAGS of options. */
+void ili_call_field_text(struct ili_call *call, const char *key, const char *text, size_t bytes);
+void ili_call_field_number_text(struct ili_call *call, const char *key, uint64_t number);
+void ili_call_field_token(struct ili_call *call, uint64_t token);
+void ili_call_field_bool(struct ili_call *call, const char *key, bool value);
+void ili_call_field_deadlock(struct ili_call *call, uint32_t flags);
+
 /* Sends what does not wait. CANCEL (may be NULL) may end it: IL_EINTR then. */
 il_status ili_call_run(struct ili_call *call);
 il_status ili_call_run_until(struct ili_call *call, const struct ili_http_waker *cancel);
@@ -51,6 +60,7 @@ il_status ili_call_run_until(struct ili_call *call, const struct ili_http_waker 
 struct ili_wait {
     int64_t deadline_ns; /* ILI_NEVER */
     bool now;            /* does not wait */
+    bool deaf;           /* il_interrupt() does not end it */
 };
 
 void ili_wait_begin(struct ili_wait *wait, int64_t timeout_ns);
@@ -58,6 +68,9 @@ void ili_wait_begin(struct ili_wait *wait, int64_t timeout_ns);
 /* Sends CALL, with a `timeout`, until it succeeds or the wait is over: IL_ETIMEOUT. The server has a
  * limit of its own, so this may take several requests. IL_EINTR as il_interrupt() has it. */
 il_status ili_call_wait(struct ili_call *call, const struct ili_wait *wait);
+
+/* One request of such a wait. IL_ETIMEOUT and *AGAIN: the server's limit was reached, not the caller's. */
+il_status ili_call_poll(struct ili_call *call, const struct ili_wait *wait, bool *again);
 
 /* Frees what the call holds; call->object is gone. */
 void ili_call_end(struct ili_call *call);

@@ -11,7 +11,8 @@
 #include "base/text.h"
 #include "client/address.h"
 #include "client/call.h"
-#include "client/lock.h"
+#include "client/owned.h"
+#include "client/threads.h"
 
 #define API 1u
 #define LONGEST_WAIT_NS INT64_C(300000000000) /* the server's default */
@@ -57,8 +58,10 @@ static il_status greet(struct ili_remote_domain *domain) {
 }
 
 static void domain_free(struct ili_remote_domain *domain) {
-    ili_renewer_stop(&domain->renewer);
+    ili_renewer_destroy(&domain->renewer);
+    ili_remote_session_destroy(&domain->session);
     ili_remote_grants_end(&domain->grants);
+    ili_remote_losses_end(&domain->losses);
     ili_http_pool_end(&domain->pool);
     free(domain->base);
     free(domain);
@@ -84,7 +87,9 @@ il_status ili_remote_domain_open(const char *address, const char *label,
     ili_text_copy(domain->label, sizeof domain->label,
                   label ? label : program_invocation_short_name);
     ili_http_pool_init(&domain->pool, domain->base, ili_host->now_ns);
+    ili_remote_session_init(&domain->session);
     ili_remote_grants_init(&domain->grants);
+    ili_remote_losses_init(&domain->losses);
     ili_renewer_init(&domain->renewer);
 
     status = make_key_prefix(domain);
@@ -93,6 +98,7 @@ il_status ili_remote_domain_open(const char *address, const char *label,
         domain_free(domain);
         return status;
     }
+    ili_remote_threads_add(domain);
     *out = domain;
     return IL_OK;
 }
@@ -102,7 +108,10 @@ il_status ili_remote_domain_close(struct ili_remote_domain *domain) {
     /* In a forked child the connections are the parent's, and a mutex may be locked by a thread that
      * is not there any more: everything but the memory stays untouched. */
     if (domain->pid != getpid()) return IL_OK;
-    ili_remote_lock_release_all(domain);
+    ili_remote_threads_remove(domain);
+    ili_renewer_stop(&domain->renewer);
+    ili_remote_release_all(domain);
+    ili_remote_session_finish(domain);
     domain_free(domain);
     return IL_OK;
 }

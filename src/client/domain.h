@@ -11,10 +11,13 @@
 #include "client/grants.h"
 #include "client/host.h"
 #include "client/http.h"
+#include "client/losses.h"
 #include "client/renewer.h"
+#include "client/session.h"
 
 struct ili_remote_domain {
-    pid_t pid; /* who opened it; for all others every call is IL_EFORKED */
+    struct ili_remote_domain *next; /* threads.h */
+    pid_t pid;                      /* who opened it; for all others every call is IL_EFORKED */
     char *base;
     char label[64];
     struct ili_http_pool pool;
@@ -24,14 +27,16 @@ struct ili_remote_domain {
     _Atomic int64_t longest_wait_ns;
     char key_prefix[33]; /* random: no two domains make the same Idempotency-Key */
     _Atomic uint64_t key_count;
+    struct ili_remote_session session;
     struct ili_remote_grants grants;
+    struct ili_remote_losses losses;
     struct ili_renewer renewer;
 };
 
 il_status ili_remote_domain_open(const char *address, const char *label,
                                  struct ili_remote_domain **out);
 
-/* Releases what is held, as far as the server can be reached. */
+/* Releases what is held and ends the session, as far as the server can be reached. */
 il_status ili_remote_domain_close(struct ili_remote_domain *domain);
 
 /* IL_EFORKED in a forked child, with the error text. First line of every call. */

@@ -15,25 +15,23 @@
 il_status ili_remote_queue_open(struct ili_remote_domain *domain, const char *name,
                                 size_t name_bytes, const uint64_t *maxsize,
                                 struct ili_remote_queue **out) {
-    il_status status = ili_remote_object_check(domain, name, name_bytes);
+    struct ili_remote_queue *queue = NULL;
+    il_status status = ili_remote_object_new(domain, IL_KIND_QUEUE, name, name_bytes, sizeof *queue,
+                                             (void **)&queue);
     if (status != IL_OK) return status;
-    struct ili_remote_queue *queue = calloc(1, sizeof *queue);
-    if (!queue) return ili_remote_fail(IL_ENOMEM, "no memory for a queue");
-    ili_remote_object_name(&queue->object, domain, name, name_bytes);
-
     struct ili_call call;
-    ili_remote_object_begin(&call, &queue->object, "PUT", "queues", NULL);
+    ili_remote_object_begin(&call, &queue->object, "PUT", NULL);
     if (maxsize) {
         ili_call_field(&call, "maxsize");
         ili_buffer_add_number(&call.body, *maxsize);
     }
     status = ili_remote_object_open(&call, !maxsize);
-    if (status != IL_OK) {
+    if (status == IL_OK) {
+        *out = queue;
+    } else {
         free(queue);
-        return status;
     }
-    *out = queue;
-    return IL_OK;
+    return status;
 }
 
 il_status ili_remote_queue_close(struct ili_remote_queue *queue) {
@@ -43,7 +41,7 @@ il_status ili_remote_queue_close(struct ili_remote_queue *queue) {
 
 il_status ili_remote_queue_delete(struct ili_remote_domain *domain, const char *name,
                                   size_t name_bytes) {
-    return ili_remote_object_delete(domain, "queues", name, name_bytes);
+    return ili_remote_object_delete(domain, IL_KIND_QUEUE, name, name_bytes);
 }
 
 /* ---- one message -------------------------------------------------------------------------------- */
@@ -60,7 +58,7 @@ il_status ili_remote_queue_put_one(struct ili_remote_queue *queue, const void *d
     il_status status = ili_remote_domain_check(queue->object.domain);
     if (status != IL_OK) return status;
     struct ili_call call;
-    ili_remote_object_begin(&call, &queue->object, "POST", "queues", "put");
+    ili_remote_object_begin(&call, &queue->object, "POST", "put");
     call.keyed = true;
     status = ili_message_write(&call.body, data, bytes, type);
     if (status == IL_OK) status = ili_call_wait(&call, wait);
@@ -110,7 +108,7 @@ il_status ili_remote_queue_get(struct ili_remote_queue *queue, void *buffer, siz
     struct ili_wait wait;
     struct ili_call call;
     ili_wait_begin(&wait, timeout_ns);
-    ili_remote_object_begin(&call, &queue->object, "POST", "queues", "get");
+    ili_remote_object_begin(&call, &queue->object, "POST", "get");
     call.keyed = true;
     call.answer_max += ili_message_spread(any_fits ? IL_MESSAGE_MAX_BYTES : capacity);
     if (!any_fits) {
@@ -134,7 +132,7 @@ il_status ili_remote_queue_peek(struct ili_remote_queue *queue, void *buffer, si
     if (status != IL_OK) return status;
     if (!buffer) capacity = 0;
     struct ili_call call;
-    ili_remote_object_begin(&call, &queue->object, "POST", "queues", "peek");
+    ili_remote_object_begin(&call, &queue->object, "POST", "peek");
     call.answer_max += ili_message_spread(IL_MESSAGE_MAX_BYTES);
     status = ili_call_run(&call);
     if (status == IL_OK) status = deliver(&call, buffer, capacity, bytes, type);
@@ -144,41 +142,23 @@ il_status ili_remote_queue_peek(struct ili_remote_queue *queue, void *buffer, si
 
 /* ---- glances ------------------------------------------------------------------------------------ */
 
-static il_status view_number(struct ili_remote_queue *queue, const char *member, uint64_t *number) {
-    il_status status = ili_remote_domain_check(queue->object.domain);
-    if (status != IL_OK) return status;
-    struct ili_call call;
-    status = ili_remote_object_view(&call, &queue->object, "queues");
-    if (status == IL_OK && !ili_json_number(ili_json_member(call.object, member), number)) {
-        status = ili_call_nonsense(&call, "a queue that lacks a number");
-    }
-    ili_call_end(&call);
-    return status;
-}
-
 il_status ili_remote_queue_size(struct ili_remote_queue *queue, uint64_t *size) {
-    return view_number(queue, "size", size);
+    return ili_remote_object_number(&queue->object, "size", size);
 }
 
 il_status ili_remote_queue_maxsize(struct ili_remote_queue *queue, uint64_t *maxsize) {
-    return view_number(queue, "maxsize", maxsize);
+    return ili_remote_object_number(&queue->object, "maxsize", maxsize);
 }
 
 il_status ili_remote_queue_full(struct ili_remote_queue *queue, int32_t *full) {
-    il_status status = ili_remote_domain_check(queue->object.domain);
-    if (status != IL_OK) return status;
-    struct ili_call call;
-    status = ili_remote_object_view(&call, &queue->object, "queues");
-    if (status == IL_OK) *full = ili_json_is(ili_json_member(call.object, "full"), "true");
-    ili_call_end(&call);
-    return status;
+    return ili_remote_object_flag(&queue->object, "full", full);
 }
 
 il_status ili_remote_queue_shut(struct ili_remote_queue *queue) {
     il_status status = ili_remote_domain_check(queue->object.domain);
     if (status != IL_OK) return status;
     struct ili_call call;
-    ili_remote_object_begin(&call, &queue->object, "POST", "queues", "close");
+    ili_remote_object_begin(&call, &queue->object, "POST", "close");
     status = ili_remote_object_gone(ili_call_run(&call));
     ili_call_end(&call);
     return status;

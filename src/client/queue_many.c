@@ -47,7 +47,7 @@ static il_status put_batch(struct ili_remote_queue *queue, const il_message *mes
     size_t added = 0;
     uint64_t told = 0;
     *put = 0;
-    ili_remote_object_begin(&call, &queue->object, "POST", "queues", "put_many");
+    ili_remote_object_begin(&call, &queue->object, "POST", "put_many");
     call.keyed = true;
     il_status status = write_batch(&call, messages, count, &added);
     if (status == IL_OK) {
@@ -125,7 +125,7 @@ il_status ili_remote_queue_get_many(struct ili_remote_queue *queue, void *buffer
     struct ili_wait wait;
     struct ili_call call;
     ili_wait_begin(&wait, timeout_ns);
-    ili_remote_object_begin(&call, &queue->object, "POST", "queues", "get_many");
+    ili_remote_object_begin(&call, &queue->object, "POST", "get_many");
     call.keyed = true;
     call.answer_max += ili_message_spread(capacity < useful ? capacity : useful) + 64 * most;
     ili_call_field(&call, "max");

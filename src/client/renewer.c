@@ -9,8 +9,7 @@
 
 #include "base/clock.h"
 #include "client/call.h"
-
-#define RETRY_PARTS 12 /* of a lease, between attempts that did not reach the server */
+#include "client/threads.h"
 
 void ili_renewer_init(struct ili_renewer *renewer) {
     memset(renewer, 0, sizeof *renewer);
@@ -36,36 +35,6 @@ static bool stopped(void *context) {
     return atomic_load_explicit(&renewer->stopping, memory_order_relaxed);
 }
 
-/* What a holder is told whose renewal was refused with STATUS; IL_OK: that says nothing. */
-static il_status verdict(il_status status) {
-    switch (status) {
-    case IL_ELEASE:
-    case IL_ENOTHELD:
-    case IL_ESTALE: return IL_ELEASE;
-    case IL_EDELETED:
-    case IL_ENOTFOUND: return IL_EDELETED;
-    default: return IL_OK;
-    }
-}
-
-static void renew(struct ili_remote_domain *domain, const struct ili_remote_grant *grant) {
-    struct ili_http_waker waker = {domain->renewer.wake_fd, stopped, &domain->renewer};
-    int64_t before = ili_host->now_ns();
-    struct ili_call call;
-    ili_call_begin(&call, domain, "POST", "locks", grant->name, grant->name_bytes, "renew");
-    ili_call_field(&call, "token");
-    ili_buffer_add_text(&call.body, "\"");
-    ili_buffer_add_number(&call.body, grant->token);
-    ili_buffer_add_text(&call.body, "\"");
-    ili_call_field(&call, "lease");
-    ili_buffer_add_seconds(&call.body, (uint64_t)grant->lease_ns);
-    il_status status = ili_call_run_until(&call, &waker);
-    ili_call_end(&call);
-    int64_t next = status == IL_OK ? ili_renewer_renew_at(before, grant->lease_ns)
-                                   : ili_host->now_ns() + grant->lease_ns / RETRY_PARTS;
-    ili_remote_grants_renewed(&domain->grants, grant, next, verdict(status));
-}
-
 /* Sleeps until UNTIL_NS or until somebody writes to the wake_fd. */
 static void sleep_until(struct ili_renewer *renewer, int64_t until_ns) {
     int64_t left = until_ns - ili_host->now_ns();
@@ -78,19 +47,20 @@ static void sleep_until(struct ili_renewer *renewer, int64_t until_ns) {
 static void *keep(void *context) {
     struct ili_remote_domain *domain = context;
     struct ili_renewer *renewer = &domain->renewer;
+    struct ili_http_waker waker = {renewer->wake_fd, stopped, renewer};
     while (!atomic_load_explicit(&renewer->stopping, memory_order_relaxed)) {
-        struct ili_remote_grant grant;
-        /* "About to sleep for ever" is said before looking: a grant that is added after the look
-         * finds it, one that was added before is seen. */
+        /* "About to sleep for ever" is said before looking: a session that is made after the look
+         * finds it, one that was made before is seen. */
         atomic_store_explicit(&renewer->sleeping_until_ns, ILI_NEVER, memory_order_seq_cst);
-        int64_t until =
-            ili_remote_grants_next(&domain->grants, &grant) ? grant.renew_at_ns : ILI_NEVER;
+        int64_t until = ili_remote_session_due(domain);
         if (until <= ili_host->now_ns()) {
-            renew(domain, &grant);
+            ili_remote_session_renew(domain, &waker);
             continue;
         }
+        int64_t again = ili_remote_threads_recover(domain, &waker);
+        if (again < until) until = again;
         atomic_store_explicit(&renewer->sleeping_until_ns, until, memory_order_seq_cst);
-        /* One that was added between the look and the store above compared itself with "for ever",
+        /* One that was made between the look and the store above compared itself with "for ever",
          * or with UNTIL; in both cases it wakes us if it is due before. */
         sleep_until(renewer, until);
     }
@@ -113,7 +83,7 @@ static il_status start(struct ili_remote_domain *domain) {
     }
     close(fd);
     renewer->wake_fd = -1;
-    return ili_remote_fail(IL_ESYSTEM, "a thread to renew leases: %s", strerror(error));
+    return ili_remote_fail(IL_ESYSTEM, "a thread to renew the session: %s", strerror(error));
 }
 
 il_status ili_renewer_start(struct ili_remote_domain *domain) {
@@ -124,7 +94,7 @@ il_status ili_renewer_start(struct ili_remote_domain *domain) {
     return status;
 }
 
-static void wake(struct ili_renewer *renewer) {
+void ili_renewer_wake(struct ili_renewer *renewer) {
     uint64_t one = 1;
     ssize_t ignored = write(renewer->wake_fd, &one, sizeof one);
     (void)ignored; /* full means readable already */
@@ -132,15 +102,16 @@ static void wake(struct ili_renewer *renewer) {
 
 void ili_renewer_notice(struct ili_renewer *renewer, int64_t renew_at_ns) {
     int64_t until = atomic_load_explicit(&renewer->sleeping_until_ns, memory_order_seq_cst);
-    if (renew_at_ns < until) wake(renewer);
+    if (renew_at_ns < until) ili_renewer_wake(renewer);
 }
 
 void ili_renewer_stop(struct ili_renewer *renewer) {
-    if (renewer->started) {
-        atomic_store_explicit(&renewer->stopping, true, memory_order_relaxed);
-        wake(renewer);
-        pthread_join(renewer->thread, NULL);
-        close(renewer->wake_fd);
-    }
-    pthread_mutex_destroy(&renewer->starting);
+    if (!renewer->started) return;
+    atomic_store_explicit(&renewer->stopping, true, memory_order_relaxed);
+    ili_renewer_wake(renewer);
+    pthread_join(renewer->thread, NULL);
+    close(renewer->wake_fd);
+    renewer->started = false;
 }
+
+void ili_renewer_destroy(struct ili_renewer *renewer) { pthread_mutex_destroy(&renewer->starting); }

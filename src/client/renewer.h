@@ -1,9 +1,8 @@
 /*
- * renewer.h - the thread that renews the leases of what a domain holds.
+ * renewer.h - the thread that keeps a domain's session alive, and recovers what ended threads held.
  *
- * Starts with the first acquire, with all signals blocked. Renews at a third of a lease; when the
- * server cannot be reached, again and again until the lease must be over. A refusal marks the grant
- * as lost, which its holder learns by its release.
+ * Starts with the session, with all signals blocked. Renews at a third of the TTL; when the server cannot
+ * be reached, again and again. That the session has ended its holders learn by their next calls.
  */
 #ifndef ILI_CLIENT_RENEWER_H
 #define ILI_CLIENT_RENEWER_H
@@ -14,8 +13,6 @@
 #include <stdint.h>
 
 #include <interlock.h>
-
-#define ILI_LEASE_SECONDS 30 /* what is asked for; the server may give another */
 
 struct ili_remote_domain;
 
@@ -30,16 +27,22 @@ struct ili_renewer {
 
 void ili_renewer_init(struct ili_renewer *renewer);
 
-/* Before an acquire: the thread is there. IL_ENOMEM, IL_ESYSTEM, with the error text. */
+/* The thread is there. IL_ENOMEM, IL_ESYSTEM, with the error text. */
 il_status ili_renewer_start(struct ili_remote_domain *domain);
 
-/* After a grant was added that is to be renewed at RENEW_AT_NS. */
+/* After a session was made that is to be renewed at RENEW_AT_NS. */
 void ili_renewer_notice(struct ili_renewer *renewer, int64_t renew_at_ns);
+
+/* There is something else to do: threads.h. The thread has been started. */
+void ili_renewer_wake(struct ili_renewer *renewer);
 
 /* Ends the thread; a renewal that is on its way is given up. */
 void ili_renewer_stop(struct ili_renewer *renewer);
 
-/* When a grant of LEASE_NS that begins NOW is to be renewed. */
+/* The thread has been stopped, or never was started. */
+void ili_renewer_destroy(struct ili_renewer *renewer);
+
+/* When what lasts LEASE_NS and begins NOW is to be renewed. */
 int64_t ili_renewer_renew_at(int64_t now, int64_t lease_ns);
 
 #endif

@@ -43,7 +43,8 @@ static uint64_t room_left(struct ili_queue *q) {
     if (q->maxsize == 0) return UINT64_MAX;
     uint64_t put = atomic_load_explicit(&q->put_count, memory_order_relaxed);
     if (put - q->taken_seen >= q->maxsize) q->taken_seen = taken(q);
-    uint64_t size = put - q->taken_seen;
+    /* as ili_queue_size() has it: the two must agree on what is full, or nobody waits and nobody puts */
+    uint64_t size = put > q->taken_seen ? put - q->taken_seen : 0;
     return size < q->maxsize ? q->maxsize - size : 0;
 }
 
@@ -62,6 +63,10 @@ static void tell(struct ili_member *m, struct ili_agent *self, struct ili_waitq 
     while (count-- > 0) {
         struct ili_agent *waiter = ili_waitq_first(m, list);
         if (!waiter) return;
+        if (ili_agent_state(waiter) != ILI_PARK_WAITING) { /* corrupt: nobody is told twice */
+            ili_waitq_remove(m, list, waiter);
+            continue;
+        }
         ili_agent_wake_now(m, self);
         ili_agent_wake_later(m, self, waiter);
         ili_waitq_remove(m, list, waiter);
@@ -212,6 +217,18 @@ il_status ili_queue_try_put(struct ili_member *member, struct ili_queue *queue,
 
 /* ---- get ---------------------------------------------------------------------------------------- */
 
+/* Under the head's guard: the oldest message. False: there is none, or *STATUS says why. What is counted has
+ * been published: so if the counts speak of messages and none is found by a second look, the queue is
+ * corrupt, and who tried again and again would do so for ever. */
+static bool first(struct ili_member *m, struct ili_agent *self, struct ili_queue *q,
+                  struct ili_record *record, il_status *status) {
+    if (ili_store_first(m, self, self, q, record, status)) return true;
+    if (*status != IL_OK || ili_queue_size(q) == 0) return false;
+    if (ili_store_first(m, self, self, q, record, status)) return true;
+    if (*status == IL_OK) *status = IL_ECORRUPT;
+    return false;
+}
+
 /* Finds room for RECORD in *MESSAGE, which may go on behind PREVIOUS. */
 static il_status find_room(struct ili_taken *message, const struct ili_taken *previous,
                            const struct ili_record *record) {
@@ -241,7 +258,7 @@ static il_status take_some(struct ili_member *m, struct ili_agent *self, struct 
     if (state == ILI_QUEUE_DELETED) return IL_EDELETED;
     for (; i < count; i++) {
         struct ili_record record;
-        if (!ili_store_first(m, self, self, q, &record, &status)) {
+        if (!first(m, self, q, &record, &status)) {
             if (status == IL_OK) status = state == ILI_QUEUE_SHUT ? IL_ECLOSED : IL_ETIMEOUT;
             break;
         }
@@ -293,7 +310,7 @@ il_status ili_queue_peek(struct ili_member *member, struct ili_queue *queue,
     if (status != IL_OK) return status;
     status = state_error(queue, false);
     if (status == IL_OK) {
-        if (ili_store_first(member, self, self, queue, &record, &status)) {
+        if (first(member, self, queue, &record, &status)) {
             status = find_room(message, NULL, &record);
             if (status == IL_OK && record.bytes) memcpy(message->data, record.data, record.bytes);
         } else if (status == IL_OK) {
@@ -450,6 +467,11 @@ static void end_turn(struct ili_member *m, struct ili_queue *q, bool putter, boo
     ili_agent_wake_now(m, self);
 }
 
+/* Also for who is told to try, and is too late, again and again. */
+static bool is_over(int64_t deadline_ns) {
+    return deadline_ns != ILI_NEVER && ili_now_ns() >= deadline_ns;
+}
+
 il_status ili_queue_put(struct ili_member *member, struct ili_queue *queue,
                         const struct ili_payload *messages, size_t count, size_t *done,
                         int64_t deadline_ns) {
@@ -463,7 +485,7 @@ il_status ili_queue_put(struct ili_member *member, struct ili_queue *queue,
         *done = put;
         if (status == IL_OK && put == count) break;
         if (status == IL_OK) continue;
-        if (status != IL_ETIMEOUT || deadline_ns == 0) break;
+        if (status != IL_ETIMEOUT || is_over(deadline_ns)) break;
         status = wait_turn(member, queue, true, deadline_ns);
         if (status != IL_OK) break;
         waited = true;
@@ -479,7 +501,7 @@ il_status ili_queue_get(struct ili_member *member, struct ili_queue *queue,
     il_status status;
     for (;;) {
         status = ili_queue_try_get(member, queue, messages, count, done);
-        if (status != IL_ETIMEOUT || deadline_ns == 0) break;
+        if (status != IL_ETIMEOUT || is_over(deadline_ns)) break;
         status = wait_turn(member, queue, false, deadline_ns);
         if (status != IL_OK) break;
         waited = true;
@@ -548,6 +570,7 @@ il_status ili_queue_check(const struct ili_member *member, const struct ili_queu
 
 const struct ili_kind ili_queue_kind = {
     .number = ILI_KIND_QUEUE,
+    .word = "queue",
     .bytes = sizeof(struct ili_queue),
     .init = init,
     .same = same,

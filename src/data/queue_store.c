@@ -46,14 +46,14 @@ enum { INLINE = 1, BLOCK, END };
 
 struct segment {
     _Atomic ili_off next;
-    uint64_t bytes; /* of the block */
+    _Atomic uint64_t bytes; /* of the block */
     uint64_t reserved[6];
 };
 _Static_assert(sizeof(struct segment) == 64, "shared layout");
 
 struct returned {
     _Atomic ili_off next;
-    uint64_t sequence, bytes;
+    _Atomic uint64_t sequence, bytes;
     uint32_t type, reserved;
 };
 _Static_assert(sizeof(struct returned) == 32, "shared layout");
@@ -84,8 +84,9 @@ static uint64_t length_of(uint64_t header) { return header & 0x1ffffff; }
 static struct segment *segment_at(const struct ili_arena *a, ili_off at, uint64_t *bytes) {
     struct segment *s = ili_at(a, at, sizeof *s);
     if (!s) return NULL;
-    *bytes = s->bytes;
-    if (*bytes < 128 || *bytes > SEGMENT_BYTES || !ili_at(a, at, *bytes)) return NULL;
+    uint64_t has = load(&s->bytes); /* once: another process may write nonsense there */
+    if (has < 128 || has > SEGMENT_BYTES || !ili_at(a, at, has)) return NULL;
+    *bytes = has;
     return s;
 }
 
@@ -150,7 +151,8 @@ static il_status new_segment(struct ili_member *m, struct ili_agent *self, struc
         if (status != IL_OK) return status;
         count_bytes(q, (int64_t)bytes);
         struct segment *s = ili_at(&m->arena, at, bytes);
-        s->bytes = bytes;
+        if (!s) return IL_ECORRUPT;
+        store(&s->bytes, bytes);
     }
     struct segment *s = ili_at(&m->arena, at, sizeof *s);
     store(&s->next, 0);
@@ -299,9 +301,9 @@ static bool first_returned(const struct ili_arena *a, const struct ili_queue *q,
     ili_off at = load(&q->returned);
     const struct returned *r = at ? ili_at(a, at, sizeof *r) : NULL;
     if (!r) return false;
-    uint64_t bytes = r->bytes;
+    uint64_t bytes = load(&r->bytes);
     if (bytes > IL_MESSAGE_MAX_BYTES || !ili_at(a, at, sizeof *r + bytes)) return false;
-    *record = (struct ili_record){bytes, r->type, r->sequence, r + 1, at, true};
+    *record = (struct ili_record){bytes, r->type, load(&r->sequence), r + 1, at, true};
     return true;
 }
 
@@ -320,6 +322,8 @@ bool ili_store_first(struct ili_member *member, struct ili_agent *self, struct i
         unsigned kind = kind_of(header);
         uint64_t length = length_of(header);
         if (header == 0) return false;
+        /* By this a chain of segments that leads in a circle comes to its end, too. */
+        if (header >> 32 != (uint32_t)load(&queue->get_count)) break;
         if (kind == END) {
             /* Its producer has not moved on, and may have died: then repair still needs the segment. No
              * message lies behind it yet. acquire: pairs with ili_store_reserve() */
@@ -373,9 +377,10 @@ il_status ili_store_prepare_returned(struct ili_member *member, struct ili_agent
     il_status status = ili_alloc(member, self, 0, sizeof(struct returned) + message->bytes, &at);
     if (status != IL_OK) return status;
     struct returned *r = ili_at(&member->arena, at, sizeof *r + message->bytes);
+    if (!r) return IL_ECORRUPT;
     store(&r->next, 0);
-    r->sequence = sequence;
-    r->bytes = message->bytes;
+    store(&r->sequence, sequence);
+    store(&r->bytes, message->bytes);
     r->type = message->type;
     if (message->bytes) memcpy(r + 1, message->data, message->bytes);
     return IL_OK;
@@ -388,9 +393,12 @@ void ili_store_give_back(struct ili_member *member, struct ili_agent *self,
     struct returned *own = ili_at(a, block, sizeof *own);
     if (!own) return; /* corrupt */
     _Atomic ili_off *link = &queue->returned;
+    uint64_t last = 0;
     for (uint32_t steps = 0; steps < LIST_MOST; steps++) {
         struct returned *r = ili_at(a, load(link), sizeof *r);
-        if (!r || r->sequence > own->sequence) break;
+        uint64_t sequence = r ? load(&r->sequence) : 0;
+        if (!r || sequence > load(&own->sequence) || sequence < last) break;
+        last = sequence;
         link = &r->next;
     }
     store(&own->next, load(link));
@@ -419,13 +427,16 @@ il_status ili_store_dispose(struct ili_member *member, struct ili_agent *self,
                             struct ili_agent *owner, struct ili_queue *queue) {
     struct ili_record record;
     il_status status = IL_OK;
-    uint64_t most = member->arena.bytes / 8; /* a corrupt chain may lead in a circle */
+    uint64_t most = member->arena.bytes / 8; /* more there cannot be */
+    uint64_t returned = 0;                   /* one more than the last one's sequence */
     /* goes on where it stopped, if it did: what is unlinked is freed, what is not stays for now */
     ili_store_repair_head(member, queue, owner);
     status = ili_alloc_free_of(member, self, owner, 0);
     if (status == IL_OK) status = dispose_spare(member, self, owner, queue);
     while (status == IL_OK && most-- > 0 &&
            ili_store_first(member, self, owner, queue, &record, &status)) {
+        if (record.returned && record.sequence < returned) break; /* corrupt, perhaps a circle */
+        if (record.returned) returned = record.sequence + 1;
         ili_store_take(member, owner, queue, &record);
         status = ili_alloc_free_of(member, self, owner, 0);
     }
@@ -446,7 +457,7 @@ il_status ili_store_dispose(struct ili_member *member, struct ili_agent *self,
 /* The segments' and blocks' bytes from the head on; those given back are not counted. */
 bool ili_store_recount(struct ili_member *member, struct ili_queue *queue) {
     const struct ili_arena *a = &member->arena;
-    uint64_t bytes, used = 0, most = a->bytes / 8;
+    uint64_t bytes, used = 0, count = load(&queue->get_count), most = a->bytes / 8;
     ili_off segment = load(&queue->head_segment), at = position_of(load(&queue->head_position));
     if (atomic_exchange_explicit(&queue->recount, 0, memory_order_relaxed) == 0) return false;
     if (segment == 0) {
@@ -460,10 +471,15 @@ bool ili_store_recount(struct ili_member *member, struct ili_queue *queue) {
         while (at >= segment + sizeof *s && at <= segment + bytes - 8 && most-- > 0) {
             header = atomic_load_explicit(header_at(a, at), memory_order_acquire);
             if (header == 0 || kind_of(header) == END) break;
+            if (header >> 32 != (uint32_t)count++) { /* corrupt, perhaps a circle */
+                header = 0;
+                break;
+            }
             if (kind_of(header) == BLOCK) used += ili_alloc_size(length_of(header));
             at += 8 + (kind_of(header) == BLOCK ? 8 : round8(length_of(header)));
         }
-        segment = kind_of(header) == END ? load(&s->next) : 0;
+        bool goes_on = kind_of(header) == END && header >> 32 == (uint32_t)count && most-- > 0;
+        segment = goes_on ? load(&s->next) : 0;
         at = segment + sizeof *s;
     }
     store(&queue->used_bytes, used);
@@ -496,7 +512,7 @@ void ili_store_repair_tail(struct ili_member *member, struct ili_queue *queue,
         uint32_t uncounted = (uint32_t)(header >> 32) + 1 - (uint32_t)load(&queue->put_count);
         if (uncounted > 1) break; /* corrupt */
         store(&queue->put_count, load(&queue->put_count) + uncounted);
-        if (kind_of(header) == BLOCK) {
+        if (kind_of(header) == BLOCK && at <= segment + bytes - 16) {
             ili_off block;
             memcpy(&block, a->base + at + 8, sizeof block);
             if (load(&dead->pending[0]) == block) ili_alloc_published(dead, 0);
@@ -536,7 +552,8 @@ void ili_store_repair_head(struct ili_member *member, struct ili_queue *queue,
     uint32_t behind =
         ((uint32_t)(word >> POSITION_BITS) - (uint32_t)load(&queue->get_count)) & COUNT_MASK;
     if (segment && behind == 1) store(&queue->get_count, load(&queue->get_count) + 1);
-    if (segment_at(a, segment, &bytes) && (at < segment + 64 || at > segment + bytes - 8)) {
+    bool sound = segment_at(a, segment, &bytes) != NULL;
+    if (sound && (at < segment + 64 || at > segment + bytes - 8)) {
         at = segment + sizeof(struct segment);
         publish(&queue->head_position, make_position(at, load(&queue->get_count)));
     }
@@ -549,8 +566,7 @@ void ili_store_repair_head(struct ili_member *member, struct ili_queue *queue,
     ili_guard_done(&queue->head_guard);
     store32(&queue->recount, 1);
     ili_off block = load(&dead->pending[0]), there = 0;
-    if (segment_at(a, segment, &bytes) && at <= segment + bytes - 16 &&
-        kind_of(load(header_at(a, at))) == BLOCK) {
+    if (sound && at <= segment + bytes - 16 && kind_of(load(header_at(a, at))) == BLOCK) {
         memcpy(&there, a->base + at + 8, sizeof there);
     }
     bool returned = among_returned(a, queue, block);

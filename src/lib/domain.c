@@ -12,8 +12,10 @@
 #include "base/text.h"
 #include "lib/remote_load.h"
 #include "session/attach.h"
+#include "session/deadlock.h"
 #include "session/fork.h"
 #include "session/kinds.h"
+#include "session/thread_end.h"
 #include "session/warden.h"
 
 #define PRIVATE "private:"
@@ -45,6 +47,7 @@ static il_status open_private(struct il_domain *domain, const il_domain_options 
         return ili_fail(status, NULL);
     }
     ili_member_enter(&domain->member, &arena, slot, doorbell);
+    domain->member.check_wait = ili_deadlock_check;
     ili_warden_prepare_private(&domain->member);
     return IL_OK;
 }
@@ -68,6 +71,7 @@ static il_status open_unix(struct il_domain *domain, const char *path,
     il_status status = ili_attach(path, options->label, &arena, &slot, &doorbell, &life);
     if (status != IL_OK) return ili_fail(status, "%s: %s", path, attach_advice(status));
     ili_member_enter(&domain->member, &arena, slot, doorbell);
+    domain->member.check_wait = ili_deadlock_check;
     status = ili_warden_watch_server(&domain->member, life);
     if (status != IL_OK) {
         close(life);
@@ -106,6 +110,7 @@ il_status il_domain_open(const char *address, const il_domain_options *options, 
     il_domain *domain = calloc(1, sizeof *domain);
     if (!domain) return ili_fail(IL_ENOMEM, "this process has no memory");
     ili_kinds_register();
+    ili_thread_end_prepare();
     ili_fork_prepare();
     if (strcmp(address, PRIVATE) == 0) {
         status = open_private(domain, &chosen);
@@ -129,12 +134,25 @@ il_status il_domain_open(const char *address, const il_domain_options *options, 
 
 /* ---- close ---------------------------------------------------------------------------------------- */
 
+/* The same for an rwlock or a semaphore at AT. */
+static void release_shared(struct ili_member *m, ili_off at) {
+    struct ili_rwlock *rwlock = ili_object_at(&m->arena, at, ILI_KIND_RWLOCK);
+    struct ili_semaphore *semaphore = ili_object_at(&m->arena, at, ILI_KIND_SEMAPHORE);
+    if (rwlock) ili_rwlock_release_all(m, rwlock);
+    if (semaphore) ili_semaphore_release_all(m, semaphore);
+}
+
 /* Releases the locks that this process holds, through whatever it still has open. */
 static void release_held(struct ili_member *m) {
+    struct ili_lock_view view;
     for (uint32_t number = 0; number < m->open_page_count * ILI_OPEN_PAGE_ENTRIES; number++) {
         ili_off at = atomic_load_explicit(ili_open_entry(m, number), memory_order_relaxed);
         struct ili_lock *lock = at ? ili_object_at(&m->arena, at, ILI_KIND_LOCK) : NULL;
-        if (lock) (void)ili_lock_release(m, lock, 0);
+        if (at && !lock) lock = ili_object_at(&m->arena, at, ILI_KIND_RLOCK);
+        if (at && !lock) release_shared(m, at);
+        if (!lock) continue;
+        ili_lock_look(m, lock, &view);
+        if (view.slot == m->slot + 1) (void)ili_lock_release(m, lock, view.owner, 0);
     }
 }
 
@@ -148,7 +166,7 @@ il_status il_domain_close(il_domain *domain) {
         if (ili_member_check(m) == IL_OK) release_held(m);
         ili_warden_stop(m);
         ili_member_stop(m, IL_ECLOSED);
-        ili_locks_forget(m);
+        ili_handles_forget(m);
         ili_member_leave(m);
     }
     free(domain);

@@ -1,7 +1,10 @@
 /* handle.c - the part of opening, closing and deleting that all kinds of object share. */
+#include <stdlib.h>
+
 #include "arena/open_table.h"
 #include "base/text.h"
 #include "lib/domain.h"
+#include "session/deadlock.h"
 
 il_status ili_report(il_status status, const char *what) {
     switch (status) {
@@ -12,6 +15,7 @@ il_status ili_report(il_status status, const char *what) {
                         what);
     case IL_ELIMIT:
         return ili_fail(status, "%s: too many threads or processes wait in this domain", what);
+    case IL_EDEADLK: return ili_fail(status, "%s: %s", what, ili_deadlock_text());
     default: return ili_fail(status, "%s", what);
     }
 }
@@ -24,33 +28,121 @@ il_status ili_check_name(const char *name, size_t name_bytes, bool anonymous) {
     return status == IL_OK ? IL_OK : ili_fail(status, "name: %s", why);
 }
 
-il_status ili_handle_open(struct il_domain *domain, const struct ili_kind *kind, const char *name,
-                          size_t name_bytes, const void *options, struct ili_handle *out) {
-    struct ili_member *m = &domain->member;
-    const char *what = kind->number == ILI_KIND_LOCK ? "lock" : "queue";
+/* ---- handles that are closed while something is held by them ----------------------------------------- */
+
+/* A stack of the member, without a mutex since a fork may come at any time. */
+struct kept {
+    struct kept *next;
+    struct ili_handle handle;
+};
+
+#define GRANTS_LOOKED_AT 64
+
+/* Whether this process holds a grant of the object; in doubt, it does. */
+static bool holds(const struct ili_handle *handle) {
+    struct ili_member *m = handle->member;
+    struct ili_grant grants[GRANTS_LOOKED_AT];
+    void *object = ili_object_at(&m->arena, handle->object, handle->kind->number);
+    if (!object || !handle->kind->grants || ili_member_check(m) != IL_OK) return false;
+    size_t count = handle->kind->grants(m, object, grants, GRANTS_LOOKED_AT);
+    for (size_t i = 0; i < count && i < GRANTS_LOOKED_AT; i++) {
+        if (ili_agent_slot(&m->arena, grants[i].owner) == m->slot) return true;
+    }
+    return count > GRANTS_LOOKED_AT;
+}
+
+static void push(struct kept *one) {
+    _Atomic(void *) *stack = &one->handle.member->kept;
+    void *top = atomic_load_explicit(stack, memory_order_relaxed);
+    do {
+        one->next = top;
+        /* release: pairs with the exchange that takes the stack */
+    } while (!atomic_compare_exchange_weak_explicit(stack, &top, one, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+static il_status close_now(struct ili_handle *handle) {
+    struct ili_member *m = handle->member;
     struct ili_agent *self;
-    struct ili_handle handle = {.member = m};
     il_status status = ili_agent_current(m, &self);
-    if (status != IL_OK) return ili_report(status, what);
-    status = ili_open_claim(m, self, &handle.entry);
-    if (status != IL_OK) return ili_report(status, what);
-    status = ili_names_open(m, self, kind, name, name ? name_bytes : 0, options, 0,
+    if (status == IL_OK) {
+        status = ili_names_close(m, self, handle->object, ili_open_entry(m, handle->entry));
+        if (status == IL_OK) ili_open_release(m, handle->entry);
+    }
+    /* nothing is left to close where the arena is gone, or is the parent's */
+    return status == IL_EGONE || status == IL_EFORKED ? IL_OK : status;
+}
+
+/* Closes those that have become free. */
+static void close_kept(struct ili_member *member) {
+    if (!atomic_load_explicit(&member->kept, memory_order_relaxed)) return;
+    struct kept *one = atomic_exchange_explicit(&member->kept, NULL, memory_order_acquire);
+    while (one) {
+        struct kept *next = one->next;
+        if (holds(&one->handle)) {
+            push(one);
+        } else {
+            (void)close_now(&one->handle);
+            free(one);
+        }
+        one = next;
+    }
+}
+
+void ili_handles_forget(struct ili_member *member) {
+    struct kept *one = atomic_exchange_explicit(&member->kept, NULL, memory_order_acquire);
+    while (one) {
+        struct kept *next = one->next;
+        free(one);
+        one = next;
+    }
+}
+
+/* ---- open, close, delete -------------------------------------------------------------------------- */
+
+/* Writes no error text. */
+static il_status open_as(struct il_domain *domain, const struct ili_kind *kind, const char *name,
+                         size_t name_bytes, const void *options, uint32_t flags,
+                         struct ili_handle *out) {
+    struct ili_member *m = &domain->member;
+    struct ili_agent *self;
+    struct ili_handle handle = {.member = m, .kind = kind};
+    close_kept(m);
+    il_status status = ili_agent_current(m, &self);
+    if (status == IL_OK) status = ili_open_claim(m, self, &handle.entry);
+    if (status != IL_OK) return status;
+    status = ili_names_open(m, self, kind, name, name ? name_bytes : 0, options, flags,
                             ili_open_entry(m, handle.entry), &handle.object, NULL);
     if (status != IL_OK) {
         ili_open_release(m, handle.entry);
-        return ili_report(status, what);
+        return status;
     }
     *out = handle;
     return IL_OK;
 }
 
+il_status ili_handle_open(struct il_domain *domain, const struct ili_kind *kind, const char *name,
+                          size_t name_bytes, const void *options, struct ili_handle *out) {
+    return ili_report(open_as(domain, kind, name, name_bytes, options, 0, out), kind->word);
+}
+
+il_status ili_handle_open_existing(struct il_domain *domain, const struct ili_kind *kind,
+                                   const char *name, size_t name_bytes, struct ili_handle *out) {
+    il_status status = open_as(domain, kind, name, name_bytes, NULL, ILI_OPEN_EXISTING, out);
+    return status == IL_ENOTFOUND ? status : ili_report(status, kind->word);
+}
+
 il_status ili_handle_close(struct ili_handle *handle) {
-    struct ili_member *m = handle->member;
-    struct ili_agent *self;
-    il_status status = ili_agent_current(m, &self);
-    if (status != IL_OK) return status;
-    status = ili_names_close(m, self, handle->object, ili_open_entry(m, handle->entry));
-    if (status == IL_OK) ili_open_release(m, handle->entry);
+    struct ili_member *member = handle->member;
+    il_status status = IL_OK;
+    struct kept *one = holds(handle) ? malloc(sizeof *one) : NULL;
+    if (one) {
+        one->handle = *handle;
+        push(one);
+    } else {
+        status = close_now(handle);
+    }
+    close_kept(member);
     return status;
 }
 
@@ -61,5 +153,5 @@ il_status ili_handle_delete(struct il_domain *domain, const struct ili_kind *kin
     if (status == IL_OK) {
         status = ili_names_delete(&domain->member, self, kind, name, name_bytes);
     }
-    return ili_report(status, kind->number == ILI_KIND_LOCK ? "lock" : "queue");
+    return ili_report(status, kind->word);
 }

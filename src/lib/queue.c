@@ -68,7 +68,6 @@ il_status il_queue_close(il_queue *queue) {
     il_status status;
     if (queue->queue) {
         status = ili_handle_close(&queue->handle);
-        if (status == IL_EGONE || status == IL_EFORKED) status = IL_OK;
     } else {
         status = queue->remote_ops->queue_close(queue->remote);
     }

@@ -23,7 +23,7 @@
 
 #include <interlock.h>
 
-#define ILI_REMOTE_ABI 1u
+#define ILI_REMOTE_ABI 2u
 #define ILI_REMOTE_MODULE "libinterlock-remote.so.0"
 
 /* What the library does for the module. All functions are about the calling thread. */
@@ -44,6 +44,21 @@ struct ili_remote_host {
 struct ili_remote_domain;
 struct ili_remote_lock;
 struct ili_remote_queue;
+struct ili_remote_rlock;
+struct ili_remote_rwlock;
+struct ili_remote_semaphore;
+struct ili_remote_event;
+struct ili_remote_latch;
+struct ili_remote_barrier;
+struct ili_remote_condition;
+
+/* One target of acquire_all and wait_any, for il_target: OBJECT is the handle of the module. */
+struct ili_remote_target {
+    uint32_t kind, mode, count;
+    il_status status; /* written with the grant */
+    void *object;
+    uint64_t token; /* written with the grant */
+};
 
 struct ili_remote_ops {
     uint32_t abi; /* ILI_REMOTE_ABI */
@@ -53,10 +68,10 @@ struct ili_remote_ops {
                              struct ili_remote_domain **out);
     il_status (*domain_close)(struct ili_remote_domain *domain);
 
-    /* FLAGS NULL: no options were given, take the lock as it is. NAME NULL: anonymous, which is
+    /* OPTIONS NULL: none were given, take the lock as it is. NAME NULL: anonymous, which is
      * IL_EUNSUPPORTED here. */
     il_status (*lock_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
-                           const uint32_t *flags, struct ili_remote_lock **out);
+                           const il_lock_options *options, struct ili_remote_lock **out);
     il_status (*lock_close)(struct ili_remote_lock *lock);
     il_status (*lock_delete)(struct ili_remote_domain *domain, const char *name, size_t name_bytes);
     il_status (*lock_acquire)(struct ili_remote_lock *lock, int64_t timeout_ns, uint64_t *token);
@@ -86,6 +101,108 @@ struct ili_remote_ops {
     il_status (*queue_maxsize)(struct ili_remote_queue *queue, uint64_t *maxsize);
     il_status (*queue_full)(struct ili_remote_queue *queue, int32_t *full);
     il_status (*queue_shut)(struct ili_remote_queue *queue);
+
+    /* OPTIONS, COUNT, PARTIES NULL and NAME NULL as for lock_open. Where interlock.h says "the calling
+     * thread", the module takes the thread as the owner key. */
+    il_status (*lock_acquire_leased)(struct ili_remote_lock *lock, int64_t timeout_ns,
+                                     int64_t lease_ns, uint64_t *token);
+    il_status (*lock_renew)(struct ili_remote_lock *lock, uint64_t token, int64_t lease_ns);
+    il_status (*lock_check)(struct ili_remote_lock *lock, uint64_t token);
+    il_status (*lock_break)(struct ili_remote_lock *lock, uint64_t token, const char *reason);
+    il_status (*rlock_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
+                            const il_lock_options *options, struct ili_remote_rlock **out);
+    il_status (*rlock_close)(struct ili_remote_rlock *lock);
+    il_status (*rlock_delete)(struct ili_remote_domain *domain, const char *name,
+                              size_t name_bytes);
+    il_status (*rlock_acquire)(struct ili_remote_rlock *lock, int64_t timeout_ns, uint64_t *token);
+    il_status (*rlock_acquire_leased)(struct ili_remote_rlock *lock, int64_t timeout_ns,
+                                      int64_t lease_ns, uint64_t *token);
+    il_status (*rlock_release)(struct ili_remote_rlock *lock, uint64_t token);
+    il_status (*rlock_renew)(struct ili_remote_rlock *lock, uint64_t token, int64_t lease_ns);
+    il_status (*rlock_check)(struct ili_remote_rlock *lock, uint64_t token);
+    il_status (*rlock_break)(struct ili_remote_rlock *lock, uint64_t token, const char *reason);
+    il_status (*rlock_locked)(struct ili_remote_rlock *lock, int32_t *locked);
+    il_status (*rlock_depth)(struct ili_remote_rlock *lock, uint32_t *depth);
+    il_status (*rlock_owner)(struct ili_remote_rlock *lock, il_owner *owner);
+    il_status (*rwlock_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
+                             const il_rwlock_options *options, struct ili_remote_rwlock **out);
+    il_status (*rwlock_close)(struct ili_remote_rwlock *lock);
+    il_status (*rwlock_delete)(struct ili_remote_domain *domain, const char *name,
+                               size_t name_bytes);
+    il_status (*rwlock_acquire)(struct ili_remote_rwlock *lock, uint32_t mode, int64_t timeout_ns,
+                                uint64_t *token);
+    il_status (*rwlock_acquire_leased)(struct ili_remote_rwlock *lock, uint32_t mode,
+                                       int64_t timeout_ns, int64_t lease_ns, uint64_t *token);
+    il_status (*rwlock_release)(struct ili_remote_rwlock *lock, uint64_t token);
+    il_status (*rwlock_renew)(struct ili_remote_rwlock *lock, uint64_t token, int64_t lease_ns);
+    il_status (*rwlock_check)(struct ili_remote_rwlock *lock, uint64_t token);
+    il_status (*rwlock_break)(struct ili_remote_rwlock *lock, uint64_t token, const char *reason);
+    il_status (*rwlock_info_get)(struct ili_remote_rwlock *lock, il_rwlock_info *info);
+    il_status (*semaphore_open)(struct ili_remote_domain *domain, const char *name,
+                                size_t name_bytes, const il_semaphore_options *options,
+                                struct ili_remote_semaphore **out);
+    il_status (*semaphore_close)(struct ili_remote_semaphore *semaphore);
+    il_status (*semaphore_delete)(struct ili_remote_domain *domain, const char *name,
+                                  size_t name_bytes);
+    il_status (*semaphore_acquire)(struct ili_remote_semaphore *semaphore, uint32_t count,
+                                   int64_t timeout_ns, uint64_t *token);
+    il_status (*semaphore_acquire_leased)(struct ili_remote_semaphore *semaphore, uint32_t count,
+                                          int64_t timeout_ns, int64_t lease_ns, uint64_t *token);
+    il_status (*semaphore_release)(struct ili_remote_semaphore *semaphore, uint32_t count,
+                                   uint64_t token);
+    il_status (*semaphore_renew)(struct ili_remote_semaphore *semaphore, uint64_t token,
+                                 int64_t lease_ns);
+    il_status (*semaphore_check)(struct ili_remote_semaphore *semaphore, uint64_t token);
+    il_status (*semaphore_break)(struct ili_remote_semaphore *semaphore, uint64_t token,
+                                 const char *reason);
+    il_status (*semaphore_value)(struct ili_remote_semaphore *semaphore, uint32_t *value);
+    il_status (*event_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
+                            struct ili_remote_event **out);
+    il_status (*event_close)(struct ili_remote_event *event);
+    il_status (*event_delete)(struct ili_remote_domain *domain, const char *name,
+                              size_t name_bytes);
+    il_status (*event_set)(struct ili_remote_event *event);
+    il_status (*event_clear)(struct ili_remote_event *event);
+    il_status (*event_is_set)(struct ili_remote_event *event, int32_t *set);
+    il_status (*event_wait)(struct ili_remote_event *event, int64_t timeout_ns);
+    il_status (*latch_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
+                            const uint32_t *count, struct ili_remote_latch **out);
+    il_status (*latch_close)(struct ili_remote_latch *latch);
+    il_status (*latch_delete)(struct ili_remote_domain *domain, const char *name,
+                              size_t name_bytes);
+    il_status (*latch_count_down)(struct ili_remote_latch *latch, uint32_t count, uint32_t *left);
+    il_status (*latch_wait)(struct ili_remote_latch *latch, int64_t timeout_ns);
+    il_status (*latch_count)(struct ili_remote_latch *latch, uint32_t *count);
+    il_status (*barrier_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
+                              const uint32_t *parties, struct ili_remote_barrier **out);
+    il_status (*barrier_close)(struct ili_remote_barrier *barrier);
+    il_status (*barrier_delete)(struct ili_remote_domain *domain, const char *name,
+                                size_t name_bytes);
+    il_status (*barrier_wait)(struct ili_remote_barrier *barrier, int64_t timeout_ns,
+                              uint32_t *index);
+    il_status (*barrier_reset)(struct ili_remote_barrier *barrier);
+    il_status (*barrier_abort)(struct ili_remote_barrier *barrier);
+    il_status (*barrier_info_get)(struct ili_remote_barrier *barrier, il_barrier_info *info);
+    /* LOCK or RLOCK, the one it is bound to; both NULL: whatever it is, or an rlock of its own. */
+    il_status (*condition_open)(struct ili_remote_domain *domain, const char *name,
+                                size_t name_bytes, struct ili_remote_lock *lock,
+                                struct ili_remote_rlock *rlock, struct ili_remote_condition **out);
+    il_status (*condition_close)(struct ili_remote_condition *condition);
+    il_status (*condition_delete)(struct ili_remote_domain *domain, const char *name,
+                                  size_t name_bytes);
+    il_status (*condition_acquire)(struct ili_remote_condition *condition, int64_t timeout_ns,
+                                   uint64_t *token);
+    il_status (*condition_release)(struct ili_remote_condition *condition, uint64_t token);
+    il_status (*condition_wait)(struct ili_remote_condition *condition, int64_t timeout_ns,
+                                uint64_t *token);
+    il_status (*condition_notify)(struct ili_remote_condition *condition, uint32_t count);
+    il_status (*condition_notify_all)(struct ili_remote_condition *condition);
+    il_status (*condition_waiters)(struct ili_remote_condition *condition, uint32_t *waiters);
+
+    il_status (*acquire_all)(struct ili_remote_target *targets, size_t count, int64_t timeout_ns);
+    il_status (*wait_any)(struct ili_remote_target *targets, size_t count, int64_t timeout_ns,
+                          size_t *index);
+    il_status (*loss_next)(struct ili_remote_domain *domain, il_loss *loss, int64_t timeout_ns);
 };
 
 /* The module's one exported symbol. HOST is borrowed for ever. NULL: HOST has another abi. */

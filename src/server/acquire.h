@@ -1,8 +1,8 @@
 /*
- * acquire.h - POST /v1/locks/NAME/acquire.
+ * acquire.h - POST /v1/{locks,rlocks,rwlocks,semaphores,conditions}/NAME/acquire.
  *
  * A grant whose answer could not be written, or whose client left while it waited, goes to the next one
- * at once.
+ * at once. A wait that can never end is answered 409 deadlock, with the cycle.
  */
 #ifndef ILI_SERVER_ACQUIRE_H
 #define ILI_SERVER_ACQUIRE_H

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/server.h"
+#include "session/deadlock.h"
 #include "session/keeper.h"
 #include "session/kinds.h"
 
@@ -19,6 +20,7 @@
 #define NOTE_NS INT64_C(600000000000)
 /* A client that was stopped inside an object must not stop the server: then it answers busy. */
 #define PATIENCE_NS INT64_C(20000000)
+#define TURN_PATIENCE_NS INT64_C(100000000) /* for all that comes in one turn of the loop */
 
 /* ---- the epoch ---------------------------------------------------------------------------------- */
 
@@ -79,6 +81,22 @@ static il_status begin_epoch(struct ili_server *server, struct ili_fault *fault)
     return IL_OK;
 }
 
+/* ---- leases ------------------------------------------------------------------------------------- */
+
+static void lease_ended(const struct ili_expired *what, void *context) {
+    struct ili_server *server = context;
+    struct ili_log_line line;
+    char name[IL_NAME_MAX_BYTES + 1];
+    const struct ili_arena *arena = &ili_server_member(server)->arena;
+    (void)ili_object_name(arena, ili_object_at(arena, what->object, what->kind), name);
+    ili_log_begin(&line, ILI_LOG_INFO, "lease.ended");
+    ili_log_text(&line, "kind", ili_kind_word(what->kind));
+    ili_log_text(&line, "name", name);
+    ili_log_token(&line, "token", what->token);
+    ili_log_end(&line);
+    ili_stake_less(server, ili_holder_of(server, what->slot), what->object, true);
+}
+
 /* ---- start and stop ----------------------------------------------------------------------------- */
 
 static il_status enter(struct ili_server *server) {
@@ -103,6 +121,8 @@ static il_status enter(struct ili_server *server) {
     ili_member_enter(&d->member, &arena, slot, bell);
     d->entered = true;
     d->member.patience_ns = PATIENCE_NS;
+    d->member.check_wait = ili_deadlock_check;
+    d->member.turn_patience_ns = TURN_PATIENCE_NS;
     return ili_agent_current(&d->member, &d->self);
 }
 
@@ -112,11 +132,16 @@ il_status ili_domain_start(struct ili_server *server, struct ili_fault *fault) {
     if (status != IL_OK) return status;
     ili_kinds_register();
     status = enter(server);
+    if (status == IL_OK) status = ili_client_sessions_open(server);
+    if (status == IL_OK) status = ili_owners_open(server);
+    if (status == IL_OK) ili_stakes_open(server);
     if (status == IL_OK) {
         struct ili_keeper_events events = ili_sessions_events(&server->sessions);
         status = ili_keeper_serve(&d->member, &events, &d->keeper);
     }
     if (status == IL_OK) status = ili_park_open(server, d->member.doorbell_fd);
+    d->expiry.expired = lease_ended;
+    d->expiry.context = server;
     if (status == IL_OK) return IL_OK;
     return ili_fault_set(fault, status, NULL, NULL,
                          "cannot make the arena of %" PRIu64 " bytes: %s",
@@ -127,6 +152,7 @@ void ili_domain_stop(struct ili_server *server) {
     struct ili_domain *d = &server->domain;
     if (d->keeper) ili_keeper_stop(d->keeper);
     d->keeper = NULL;
+    ili_expiry_free(&d->expiry);
     if (d->entered) {
         ili_member_leave(&d->member);
         note_time(d);

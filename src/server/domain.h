@@ -16,6 +16,7 @@
 #include "arena/agent.h"
 #include "server/fault.h"
 #include "server/timer.h"
+#include "session/expiry.h"
 
 struct ili_keeper;
 struct ili_server;
@@ -24,6 +25,7 @@ struct ili_domain {
     struct ili_member member;
     struct ili_agent *self; /* this thread's agent */
     struct ili_keeper *keeper;
+    struct ili_expiry expiry; /* of the leases */
     uint64_t epoch;
     int64_t started_ns;
     char epoch_path[300];

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/connection.h"
+#include "server/granting.h"
 #include "server/pin.h"
 #include "server/returns.h"
 #include "server/server.h"
@@ -77,10 +78,16 @@ static il_status open_server(struct ili_server *server, struct signals *signals,
 static void close_server(struct ili_server *server, struct signals *signals) {
     ili_accept_close(server);
     ili_front_close(&server->front);
+    ili_park_lay_ghosts(server);
     ili_readies_free(&server->readies);
     ili_idempotency_close(&server->idempotency);
-    ili_leases_close(server);
     ili_returns_close(server);
+    if (server->domain.entered) {
+        ili_granting_close(server);
+        ili_client_sessions_close(server);
+        ili_stakes_close(server);
+        ili_owners_close(server);
+    }
     ili_pin_close(server);
     ili_domain_stop(server);
     ili_park_close(server);
@@ -118,14 +125,19 @@ static void say_ready(const struct ili_server *server) {
 /* One turn: sleep, hear events, fire timers, let libmicrohttpd work. */
 static void turn(struct ili_server *server, int64_t latest_ns) {
     int64_t next = ili_timers_next(&server->timers);
+    int64_t lease_ns = ili_expiry_next(&server->domain.expiry);
+    if (lease_ns < next) next = lease_ns;
     if (latest_ns < next) next = latest_ns;
-    int64_t wait = next == ILI_NEVER ? -1 : next - ili_now_ns();
-    if (next != ILI_NEVER && wait < 0) wait = 0;
+    int64_t wait = next == ILI_NEVER ? -1 : ili_ns_between(ili_now_ns(), next);
     if (ili_front_patience(&server->front) == 0) wait = 0;
     /* departures are told first, then the doorbell and the rest; see loop.h */
     (void)ili_loop_wait(&server->loop, wait, server);
     server->now_ns = ili_now_ns();
+    atomic_store_explicit(&server->domain.member.waited_ns, 0, memory_order_relaxed);
     ili_timers_run(&server->timers, server->now_ns, server);
+    ili_expiry_run(&server->domain.expiry, ili_server_member(server), server->domain.self,
+                   server->now_ns);
+    ili_client_sessions_tell(server);
     ili_front_run(&server->front);
     ili_connection_poke_all(server);
 }
@@ -136,6 +148,7 @@ static void run(struct ili_server *server, const struct signals *signals) {
         turn(server, sweep_ns);
         if (server->now_ns < sweep_ns) continue;
         ili_front_sweep(server);
+        if (server->parking.parked) ili_park_listen(server);
         ili_accept_sweep(server);
         sweep_ns = server->now_ns + SWEEP_NS;
     }

@@ -93,14 +93,20 @@ static il_status read_text(const struct ili_param *p, const struct ili_value *v,
     if (json_is_string(v->json)) {
         const char *text = json_string_value(v->json);
         size_t bytes = json_string_length(v->json);
-        if (bytes <= (size_t)p->most && !memchr(text, 0, bytes)) {
+        bool fits = bytes >= (size_t)p->least && bytes <= (size_t)p->most;
+        if (fits && !memchr(text, 0, bytes)) {
             memcpy(p->out, text, bytes);
             ((char *)p->out)[bytes] = 0;
             return IL_OK;
         }
     }
-    snprintf(expected, sizeof expected, "a string of at most %lld bytes without NUL",
-             (long long)p->most);
+    if (p->least == 0) {
+        snprintf(expected, sizeof expected, "a string of at most %lld bytes without NUL",
+                 (long long)p->most);
+    } else {
+        snprintf(expected, sizeof expected, "a string of %lld to %lld bytes without NUL",
+                 (long long)p->least, (long long)p->most);
+    }
     return ili_fault_set(fault, IL_EINVAL, p->name, expected, "%s: expected %s", p->name, expected);
 }
 
@@ -108,6 +114,10 @@ static il_status read_one(const struct ili_param *p, const struct ili_value *v,
                           struct ili_fault *fault) {
     switch (p->type) {
     case ILI_PARAM_IS_BOOL: return read_bool(p, v, fault);
+    case ILI_PARAM_IS_LEASE:
+        if (!json_is_null(v->json)) return read_seconds(p, v, fault);
+        *(int64_t *)p->out = ILI_LEASE_NONE;
+        return IL_OK;
     case ILI_PARAM_IS_SECONDS: return read_seconds(p, v, fault);
     case ILI_PARAM_IS_COUNT: return read_count(p, v, fault);
     case ILI_PARAM_IS_TOKEN: return read_token(p, v, fault);
@@ -152,21 +162,30 @@ static il_status read_fields(const struct ili_value *object, const struct ili_pa
     return IL_OK;
 }
 
-il_status ili_params_read(char *body, size_t body_bytes, const struct ili_param *params,
-                          size_t count, struct ili_fault *fault) {
-    uint32_t seen = 0;
-    if (body_bytes > 0) {
-        struct ili_value object;
-        il_status status = ili_value_load(body, body_bytes, &object, fault);
-        if (status != IL_OK) return status;
-        status = read_fields(&object, params, count, &seen, fault);
-        json_decref(object.json);
-        if (status != IL_OK) return status;
-    }
+static il_status check_required(const struct ili_param *params, size_t count, uint32_t seen,
+                                struct ili_fault *fault) {
     for (size_t i = 0; i < count; i++) {
         if (!params[i].required || seen & UINT32_C(1) << i) continue;
         return ili_fault_set(fault, IL_EINVAL, params[i].name, "to be given", "%s: is missing",
                              params[i].name);
     }
     return IL_OK;
+}
+
+il_status ili_params_read_value(const struct ili_value *object, const struct ili_param *params,
+                                size_t count, struct ili_fault *fault) {
+    uint32_t seen = 0;
+    il_status status = read_fields(object, params, count, &seen, fault);
+    return status == IL_OK ? check_required(params, count, seen, fault) : status;
+}
+
+il_status ili_params_read(char *body, size_t body_bytes, const struct ili_param *params,
+                          size_t count, struct ili_fault *fault) {
+    if (body_bytes == 0) return check_required(params, count, 0, fault);
+    struct ili_value object;
+    il_status status = ili_value_load(body, body_bytes, &object, fault);
+    if (status != IL_OK) return status;
+    status = ili_params_read_value(&object, params, count, fault);
+    json_decref(object.json);
+    return status;
 }

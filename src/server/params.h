@@ -17,9 +17,12 @@
 #include "server/fault.h"
 #include "server/value.h"
 
+#define ILI_LEASE_NONE INT64_C(-1)
+
 enum ili_param_type {
     ILI_PARAM_IS_BOOL,
     ILI_PARAM_IS_SECONDS, /* int64_t, nanoseconds */
+    ILI_PARAM_IS_LEASE,   /* the same; null: ILI_LEASE_NONE */
     ILI_PARAM_IS_COUNT,   /* uint64_t */
     ILI_PARAM_IS_TOKEN,   /* uint64_t, a decimal string other than "0" */
     ILI_PARAM_IS_TEXT,    /* char[most + 1] without NUL in it, ends with NUL */
@@ -30,7 +33,7 @@ struct ili_param {
     const char *name;
     enum ili_param_type type;
     void *out;
-    int64_t least, most; /* seconds (in ns), count; most bytes of a text */
+    int64_t least, most; /* seconds (in ns), count; bytes of a text */
     bool required;
 };
 
@@ -38,12 +41,17 @@ struct ili_param {
     { name, ILI_PARAM_IS_BOOL, out, 0, 0, false }
 #define ILI_PARAM_SECONDS(name, out, least, most)                                                  \
     { name, ILI_PARAM_IS_SECONDS, out, least, most, false }
+#define ILI_PARAM_LEASE(name, out, least, most)                                                    \
+    { name, ILI_PARAM_IS_LEASE, out, least, most, false }
 #define ILI_PARAM_COUNT(name, out, least, most)                                                    \
     { name, ILI_PARAM_IS_COUNT, out, least, most, false }
 #define ILI_PARAM_TOKEN(name, out)                                                                 \
     { name, ILI_PARAM_IS_TOKEN, out, 0, 0, true }
 #define ILI_PARAM_TEXT(name, out, most)                                                            \
     { name, ILI_PARAM_IS_TEXT, out, 0, most, false }
+/* The name of an object, in char[IL_NAME_MAX_BYTES + 1]. */
+#define ILI_PARAM_NAME(name, out)                                                                  \
+    { name, ILI_PARAM_IS_TEXT, out, 1, IL_NAME_MAX_BYTES, false }
 #define ILI_PARAM_VALUE(name, out)                                                                 \
     { name, ILI_PARAM_IS_VALUE, out, 0, 0, false }
 
@@ -51,6 +59,10 @@ struct ili_param {
  * IL_OK; IL_EINVAL, IL_ENOMEM with *FAULT filled in: then some variables may have been set. */
 il_status ili_params_read(char *body, size_t body_bytes, const struct ili_param *params,
                           size_t count, struct ili_fault *fault);
+
+/* The same for an object that was read already. */
+il_status ili_params_read_value(const struct ili_value *object, const struct ili_param *params,
+                                size_t count, struct ili_fault *fault);
 
 /* One count in decimal text, as in a query; FIELD is for *FAULT. */
 il_status ili_params_count(const char *field, const char *text, size_t bytes, uint64_t least,

@@ -8,10 +8,14 @@
 #include "arena/doorbell.h"
 #include "base/clock.h"
 #include "server/connection.h"
+#include "server/reply.h"
 #include "server/server.h"
 
-/* How soon to try again to leave an object that a stopped process is inside of. */
+/* How soon to try again to leave an object that a stopped process is inside of, and for how long before
+ * the client is told that it is busy. From then on the request is a ghost: its agent stands in the queue
+ * still and may be granted something, so it goes on trying. */
 #define RETRY_NS INT64_C(50000000)
+#define GIVE_UP_NS INT64_C(1000000000)
 
 /* ---- the doorbell ------------------------------------------------------------------------------- */
 
@@ -59,13 +63,17 @@ static void serve_rung(struct ili_parking *parking) {
 }
 
 static void bell_ready(struct ili_source *source, uint32_t events, void *context) {
-    struct ili_server *server = context;
     uint64_t rings;
     (void)events;
     ssize_t ignored = read(source->fd, &rings, sizeof rings);
     (void)ignored;
+    ili_park_listen(context);
+}
+
+void ili_park_listen(struct ili_server *server) {
     bool sweep = ili_domain_take_sweep(&server->domain);
     ili_doorbell_collect(ili_server_member(server), sweep, heard, server);
+    ili_expiry_collect(&server->domain.expiry, ili_server_member(server), sweep);
     serve_rung(&server->parking);
 }
 
@@ -151,26 +159,76 @@ static void abandon(struct ili_request *request) {
     connection->engine->run = true;
 }
 
-static void leave(struct ili_request *request, il_status why) {
+/* Cannot fail: a place in the heap is there for a timer that is set or was just cleared. */
+static void try_later(struct ili_request *request) {
     struct ili_server *server = request->server;
+    (void)ili_timers_set(&server->timers, &request->timer, server->now_ns + RETRY_NS);
+}
+
+/* The request ends although its agent cannot leave. */
+static void haunt(struct ili_request *request, il_status why) {
+    request->ghost = request->wait;
+    if (why == IL_EGONE) {
+        abandon(request);
+    } else {
+        ili_reply_problem(request, why == IL_ETIMEOUT ? IL_EBUSY : why, NULL);
+    }
+    try_later(request);
+}
+
+void ili_park_leave(struct ili_request *request, il_status why) {
+    struct ili_server *server = request->server;
+    if (request->leaving == IL_OK) request->leaving_ns = server->now_ns;
     request->leaving = why;
     if (!request->wait->end(request, why)) {
-        /* cannot fail: a place in the heap is there for a timer that is set or was just cleared */
-        (void)ili_timers_set(&server->timers, &request->timer, server->now_ns + RETRY_NS);
+        if (server->stopping || server->now_ns - request->leaving_ns >= GIVE_UP_NS) {
+            haunt(request, why);
+        } else {
+            try_later(request);
+        }
         return;
     }
-    if (why == IL_EGONE) abandon(request);
+    if (why == IL_EGONE) {
+        abandon(request);
+    } else if (request->wait) {
+        request->leaving = IL_OK; /* it waits for something else now: a condition's lock */
+    }
+}
+
+static void try_to_rest(struct ili_request *request) {
+    if (!request->ghost->end(request, IL_EGONE)) {
+        try_later(request);
+        return;
+    }
+    request->ghost = NULL;
+    unclaim(request);
+    if (!request->connection) ili_request_free(request);
+}
+
+void ili_park_lost(struct ili_request *request) {
+    if (request->wait->end(request, IL_EGONE)) {
+        ili_unpark(request);
+    } else {
+        request->ghost = request->wait;
+        ili_unpark(request);
+        try_later(request);
+    }
 }
 
 static void fire(struct ili_timer *timer, void *context) {
     struct ili_request *request =
         (struct ili_request *)((char *)timer - offsetof(struct ili_request, timer));
     (void)context;
-    leave(request, request->leaving == IL_OK ? IL_ETIMEOUT : request->leaving);
+    if (request->ghost) {
+        try_to_rest(request);
+        return;
+    }
+    ili_park_leave(request, request->leaving == IL_OK ? IL_ETIMEOUT : request->leaving);
 }
 
 il_status ili_park(struct ili_request *request, const struct ili_wait *wait, int64_t deadline_ns) {
     struct ili_server *server = request->server;
+    if (request->answer) return IL_EUNSUPPORTED; /* batch.c lets nothing in that would wait */
     request->timer.fire = fire;
     if (!request->waiter) {
         il_status status = claim(request);
@@ -186,6 +244,7 @@ il_status ili_park(struct ili_request *request, const struct ili_wait *wait, int
         request->turn = ++server->parking.turns;
     }
     request->wait = wait;
+    request->leaving = IL_OK;
     request->patience_ms = (deadline_ns - ili_now_ns() + 999999) / 1000000;
     /* its end of file came before, and will not be reported again: end it from the loop */
     if (request->connection->gone) {
@@ -197,18 +256,38 @@ il_status ili_park(struct ili_request *request, const struct ili_wait *wait, int
 
 void ili_unpark(struct ili_request *request) {
     ili_timers_clear(&request->server->timers, &request->timer);
-    unclaim(request);
+    if (!request->ghost) unclaim(request);
     request->wait = NULL;
     request->leaving = IL_OK;
     request->server->parking.parked--;
 }
 
-void ili_park_departed(struct ili_request *request) { leave(request, IL_EGONE); }
+void ili_park_departed(struct ili_request *request) { ili_park_leave(request, IL_EGONE); }
+
+void ili_park_lay_ghosts(struct ili_server *server) {
+    struct ili_timer *timer;
+    while ((timer = ili_timers_take(&server->timers, fire))) {
+        struct ili_request *request =
+            (struct ili_request *)((char *)timer - offsetof(struct ili_request, timer));
+        (void)request->ghost->end(request, IL_EGONE);
+        ili_request_free(request);
+    }
+}
+
+void ili_park_end_session(struct ili_server *server, uint32_t session_slot) {
+    struct ili_connection *connection = server->front.connections;
+    for (; connection; connection = connection->next) {
+        struct ili_request *request = connection->request;
+        if (!request || !request->wait || request->leaving != IL_OK) continue;
+        if (request->session_slot == session_slot) ili_park_leave(request, IL_ESESSION);
+    }
+}
 
 void ili_park_end_all(struct ili_server *server) {
     struct ili_connection *connection = server->front.connections;
     for (; connection; connection = connection->next) {
         struct ili_request *request = connection->request;
-        if (request && request->wait && request->leaving == IL_OK) leave(request, IL_ESHUTDOWN);
+        if (request && request->wait && request->leaving == IL_OK)
+            ili_park_leave(request, IL_ESHUTDOWN);
     }
 }

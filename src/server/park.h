@@ -2,8 +2,9 @@
  * park.h - waits that cost memory only: a request without a thread.
  *
  * A parked request stands in an object's wait queue as an agent whose wake-up rings the doorbell. Its
- * wait ends in one of four ways, all in this thread: the doorbell (`rung`), its deadline, the client's
- * departure, the server's stop (`end`, with IL_ETIMEOUT, IL_EGONE, IL_ESHUTDOWN).
+ * wait ends in one of five ways, all in this thread: the doorbell (`rung`), its deadline, the client's
+ * departure, the end of its session, the server's stop (`end`, with IL_ETIMEOUT, IL_EGONE, IL_ESESSION,
+ * IL_ESHUTDOWN).
  */
 #ifndef ILI_SERVER_PARK_H
 #define ILI_SERVER_PARK_H
@@ -24,8 +25,8 @@ struct ili_wait {
     /* The doorbell rang for it: answers if it can, else it stays parked. */
     void (*rung)(struct ili_request *request);
     /* Leaves the wait queue. False: it could not now (somebody stopped inside the object), it will be
-     * called again. True: it is out, and unless WHY is IL_EGONE it has been answered; if it is, what
-     * it was granted meanwhile has gone to others. */
+     * called again. True: it is out, and unless WHY is IL_EGONE it has been answered, or waits for
+     * something else (ili_park()); if it is, what it was granted meanwhile has gone to others. */
     bool (*end)(struct ili_request *request, il_status why);
 };
 
@@ -58,10 +59,26 @@ il_status ili_park(struct ili_request *request, const struct ili_wait *wait, int
 /* No longer parked; reply.c calls it, which then resumes the connection. */
 void ili_unpark(struct ili_request *request);
 
+/* Ends the wait of a parked request for the reason WHY; if that cannot be now, soon. */
+void ili_park_leave(struct ili_request *request, il_status why);
+
 /* The client of a parked request has left. */
 void ili_park_departed(struct ili_request *request);
 
+/* REQUEST, which is parked, is completed without an answer. */
+void ili_park_lost(struct ili_request *request);
+
+/* Ends all waits of the session of SESSION_SLOT (as in struct ili_request; not 0) with IL_ESESSION. What
+ * cannot end at once ends a little later by itself. */
+void ili_park_end_session(struct ili_server *server, uint32_t session_slot);
+
 /* Ends all waits with IL_ESHUTDOWN; call again until none is parked. */
 void ili_park_end_all(struct ili_server *server);
+
+/* A ring may have been lost in an arena that somebody ruined: listens without having been called. */
+void ili_park_listen(struct ili_server *server);
+
+/* At the end of the server: frees the requests whose agents could not leave their queues. */
+void ili_park_lay_ghosts(struct ili_server *server);
 
 #endif

@@ -13,15 +13,22 @@ struct late {
     ili_off object;
 };
 
-il_status ili_pin_open(struct ili_request *request, const struct ili_kind *kind,
-                       const void *options, uint32_t flags, bool *created, void **object) {
-    struct ili_member *member = ili_server_member(request->server);
+il_status ili_pin_name(struct ili_server *server, const struct ili_kind *kind, const char *name,
+                       size_t name_bytes, const void *options, uint32_t flags, bool *created,
+                       void **object) {
+    struct ili_member *member = ili_server_member(server);
     ili_off at;
-    il_status status = ili_names_open(member, request->server->domain.self, kind, request->name,
-                                      request->name_bytes, options, flags, NULL, &at, created);
+    il_status status = ili_names_open(member, server->domain.self, kind, name, name_bytes, options,
+                                      flags, NULL, &at, created);
     if (status != IL_OK) return status;
     *object = ili_object_at(&member->arena, at, kind->number);
     return *object ? IL_OK : IL_ECORRUPT;
+}
+
+il_status ili_pin_open(struct ili_request *request, const struct ili_kind *kind,
+                       const void *options, uint32_t flags, bool *created, void **object) {
+    return ili_pin_name(request->server, kind, request->name, request->name_bytes, options, flags,
+                        created, object);
 }
 
 void *ili_pin_named(struct ili_request *request, const struct ili_kind *kind, const void *options,

@@ -13,8 +13,12 @@
 struct ili_request;
 struct ili_server;
 
-/* Opens the object that REQUEST names. FLAGS and OPTIONS as for ili_names_open(). *CREATED may be
- * NULL. */
+/* Opens the object (KIND, NAME). FLAGS and OPTIONS as for ili_names_open(). *CREATED may be NULL. */
+il_status ili_pin_name(struct ili_server *server, const struct ili_kind *kind, const char *name,
+                       size_t name_bytes, const void *options, uint32_t flags, bool *created,
+                       void **object);
+
+/* Opens the object that REQUEST names. As above. */
 il_status ili_pin_open(struct ili_request *request, const struct ili_kind *kind,
                        const void *options, uint32_t flags, bool *created, void **object);
 

@@ -10,6 +10,7 @@
 #include "server/server.h"
 
 #define MANY_MOST 1000
+#define TRIES_MOST 100 /* to put into room that others fill, or that is only said to be there */
 
 struct putting {
     struct ili_work work;
@@ -61,14 +62,16 @@ static il_status put_what_fits(struct ili_request *request) {
 /* Puts, and stands in the queue's list of putters, until it waits there or is answered. */
 static void proceed(struct ili_request *request) {
     struct putting *p = (struct putting *)request->work;
-    il_status status;
-    do {
+    il_status status = IL_EBUSY;
+    for (int tries = 0; tries < TRIES_MOST; tries++) {
         status = put_what_fits(request);
         if (status != IL_ETIMEOUT) break;
         status =
             ili_queue_enqueue(ili_server_member(request->server), p->queue, request->waiter, true);
         if (status == IL_ETIMEOUT) return;
-    } while (status == IL_OK);
+        if (status != IL_OK) break;
+        status = IL_EBUSY;
+    }
     answer(request, status);
 }
 

@@ -4,12 +4,10 @@
 #ifndef ILI_SERVER_QUEUES_H
 #define ILI_SERVER_QUEUES_H
 
-struct ili_request;
+#include "server/objects.h"
 
-void ili_queues_list(struct ili_request *request);
-void ili_queues_get(struct ili_request *request);
-void ili_queues_put(struct ili_request *request);
-void ili_queues_delete(struct ili_request *request);
+extern const struct ili_collection ili_queues;
+
 void ili_queues_close(struct ili_request *request);
 
 #endif

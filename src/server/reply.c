@@ -72,6 +72,16 @@ static void send_response(struct ili_request *request, unsigned http_status,
     }
 }
 
+/* Whether the answer is not for a client but for a batch, which then has it. Takes BODY. */
+static bool keep_inside(struct ili_request *request, unsigned http_status, struct ili_out *body) {
+    if (!request->answer) return false;
+    request->answered = !body->failed;
+    request->abandoned = body->failed;
+    *request->answer = (struct ili_answer){http_status, *body};
+    *body = (struct ili_out){0};
+    return true;
+}
+
 /* Whether a response that was used before will do. */
 static bool is_plain(const struct ili_request *request, const struct ili_out *body) {
     return !body->failed && body->bytes <= ILI_READY_BYTES && !request->origin &&
@@ -79,6 +89,7 @@ static bool is_plain(const struct ili_request *request, const struct ili_out *bo
 }
 
 void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out *body) {
+    if (keep_inside(request, http_status, body)) return;
     if (request->record) {
         ili_repeat_keep(request, http_status, body->failed ? NULL : body->data, body->bytes);
     }
@@ -101,6 +112,7 @@ static void add_preflight(struct MHD_Response *response, const char *methods) {
 
 void ili_reply_empty(struct ili_request *request, uint16_t methods) {
     struct ili_out nothing = {0};
+    if (keep_inside(request, MHD_HTTP_NO_CONTENT, &nothing)) return;
     struct MHD_Response *response = make_response(request, &nothing, NULL);
     char allow[80];
     ili_router_allow(methods, allow, sizeof allow);
@@ -112,7 +124,7 @@ void ili_reply_empty(struct ili_request *request, uint16_t methods) {
 }
 
 static void write_problem(struct ili_out *out, const struct ili_status_info *info,
-                          const struct ili_fault *fault, const char *member, uint64_t done) {
+                          const struct ili_fault *fault, const struct ili_out *members) {
     char type[80] = "urn:interlock:problem:";
     strncat(type, info->code, sizeof type - strlen(type) - 1);
     ili_out_open(out, '{');
@@ -132,10 +144,8 @@ static void write_problem(struct ili_out *out, const struct ili_status_info *inf
         ili_out_key(out, "expected");
         ili_out_string(out, fault->expected);
     }
-    if (member) {
-        ili_out_key(out, member);
-        ili_out_number(out, done);
-    }
+    if (members && members->bytes > 0) ili_out_json(out, members->data, members->bytes);
+    if (members && members->failed) out->failed = true;
     ili_out_close(out, '}');
 }
 
@@ -162,12 +172,13 @@ static bool is_passing(il_status status) {
     return status == IL_ETIMEOUT || status == IL_EINPROGRESS || info_of(status)->http_status >= 500;
 }
 
-static void send_problem(struct ili_request *request, const struct ili_fault *fault,
-                         const char *member, uint64_t done) {
+static void send_problem(struct ili_request *request, const struct ili_fault *fault, bool done,
+                         const struct ili_out *members) {
     const struct ili_status_info *info = info_of(fault->status);
     struct ili_out body = {0};
-    write_problem(&body, info, fault, member, done);
-    if (request->record && (done > 0 || !is_passing(fault->status))) {
+    write_problem(&body, info, fault, members);
+    if (keep_inside(request, info->http_status, &body)) return;
+    if (request->record && (done || !is_passing(fault->status))) {
         ili_repeat_keep(request, info->http_status, body.failed ? NULL : body.data, body.bytes);
     }
     send_response(request, info->http_status, problem_response(request, fault->status, &body));
@@ -175,15 +186,26 @@ static void send_problem(struct ili_request *request, const struct ili_fault *fa
 }
 
 void ili_reply_fault(struct ili_request *request, const struct ili_fault *fault) {
-    send_problem(request, fault, NULL, 0);
+    send_problem(request, fault, false, NULL);
 }
 
 void ili_reply_problem(struct ili_request *request, il_status status, const char *detail) {
-    ili_reply_problem_done(request, status, detail, NULL, 0);
+    struct ili_out nothing = {0};
+    ili_reply_problem_with(request, status, detail, false, &nothing);
 }
 
 void ili_reply_problem_done(struct ili_request *request, il_status status, const char *detail,
                             const char *member, uint64_t done) {
+    struct ili_out members = {0};
+    if (member) {
+        ili_out_key(&members, member);
+        ili_out_number(&members, done);
+    }
+    ili_reply_problem_with(request, status, detail, done > 0, &members);
+}
+
+void ili_reply_problem_with(struct ili_request *request, il_status status, const char *detail,
+                            bool done, struct ili_out *members) {
     struct ili_fault fault;
     char described[sizeof fault.detail];
     if (!detail) {
@@ -191,7 +213,8 @@ void ili_reply_problem_done(struct ili_request *request, il_status status, const
         detail = described;
     }
     ili_fault_set(&fault, status, NULL, NULL, "%s", detail);
-    send_problem(request, &fault, member, done);
+    send_problem(request, &fault, done, members);
+    ili_out_free(members);
 }
 
 void ili_reply_again(struct ili_request *request, unsigned http_status, const char *body,
@@ -207,7 +230,7 @@ void ili_reply_again(struct ili_request *request, unsigned http_status, const ch
 int ili_reply_refusal(struct ili_request *request, const struct ili_fault *fault) {
     const struct ili_status_info *info = info_of(fault->status);
     struct ili_out body = {0};
-    write_problem(&body, info, fault, NULL, 0);
+    write_problem(&body, info, fault, NULL);
     send_response(request, info->http_status, problem_response(request, fault->status, &body));
     return !request->abandoned;
 }

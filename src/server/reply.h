@@ -11,6 +11,12 @@
 #include "server/out.h"
 #include "server/request.h"
 
+/* An answer that stays in memory, for a request that no client has sent by itself (batch.h). */
+struct ili_answer {
+    unsigned http_status; /* 0: there is none yet */
+    struct ili_out body;  /* owned; empty: without a body */
+};
+
 /* Answers with the JSON in BODY, which it takes. */
 void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out *body);
 
@@ -26,6 +32,11 @@ void ili_reply_fault(struct ili_request *request, const struct ili_fault *fault)
 /* The same with one more member: how much was done before it went wrong. */
 void ili_reply_problem_done(struct ili_request *request, il_status status, const char *detail,
                             const char *member, uint64_t done);
+
+/* The same with MEMBERS, which it takes: what was written to it from the first key on, without brackets.
+ * DONE: the request has changed something, so a repeat must be told the same. */
+void ili_reply_problem_with(struct ili_request *request, il_status status, const char *detail,
+                            bool done, struct ili_out *members);
 
 /* Answers as another request of the same Idempotency-Key was answered. BODY is copied. */
 void ili_reply_again(struct ili_request *request, unsigned http_status, const char *body,

@@ -8,6 +8,7 @@
 
 #include "server/connection.h"
 #include "server/params.h"
+#include "server/park.h"
 #include "server/path.h"
 #include "server/repeat.h"
 #include "server/reply.h"
@@ -37,12 +38,13 @@ static void read_head(struct MHD_Connection *wire, const char *method, const cha
     ili_head_close(head, method, url, version, bytes, arguments);
 }
 
-static uint64_t body_limit(const struct ili_request *request) {
+uint64_t ili_request_body_limit(const struct ili_request *request) {
     bool items = request->route && request->route->flags & ILI_ROUTE_ITEMS;
     return items ? ITEMS_BYTES : BODY_BYTES;
 }
 
-static il_status check_route(struct ili_request *r, struct ili_fault *fault) {
+il_status ili_request_find(struct ili_request *request, struct ili_fault *fault) {
+    struct ili_request *r = request;
     struct ili_path path;
     uint16_t method = ili_method_named(r->method);
     if (ili_path_split(r->path, &path)) r->route = ili_router_find(&path, method, &r->path_methods);
@@ -90,14 +92,14 @@ static il_status check_request(struct ili_request *r, const struct ili_head *hea
     r->origin = ili_head_origin(head, config->origins, config->origin_count);
     il_status status = ili_head_check_sender(head, r->connection->local, config->listen,
                                              config->origins, config->origin_count, fault);
-    if (status == IL_OK) status = check_route(r, fault);
+    if (status == IL_OK) status = ili_request_find(r, fault);
     if (status == IL_OK) status = check_media_type(head, fault);
     if (status == IL_OK) status = check_key(r, head, fault);
     return status;
 }
 
 static il_status too_large(const struct ili_request *r, struct ili_fault *fault) {
-    unsigned long long limit = body_limit(r);
+    unsigned long long limit = ili_request_body_limit(r);
     char expected[40];
     snprintf(expected, sizeof expected, "at most %llu bytes", limit);
     return ili_fault_set(fault, IL_ETOOBIG, "body", expected, "the body has more than %llu bytes",
@@ -106,7 +108,7 @@ static il_status too_large(const struct ili_request *r, struct ili_fault *fault)
 
 static il_status reserve_body(struct ili_request *r, uint64_t length, struct ili_fault *fault) {
     uint64_t *all = &r->server->front.body_bytes;
-    if (length > body_limit(r)) return too_large(r, fault);
+    if (length > ili_request_body_limit(r)) return too_large(r, fault);
     if (length == 0 || r->refusal) return IL_OK;
     if (*all + length > ALL_BODIES_BYTES) {
         return ili_fault_set(fault, IL_EBUSY, NULL, NULL, "too many large bodies at once");
@@ -151,7 +153,7 @@ static int begin(struct ili_connection *c, const char *url, const char *method, 
 /* ---- the body ------------------------------------------------------------------------------------- */
 
 void ili_request_drop_body(struct ili_request *request) {
-    free(request->body);
+    if (request->body_room) free(request->body);
     request->server->front.body_bytes -= request->body_room;
     request->body = NULL;
     request->body_bytes = request->body_room = 0;
@@ -171,7 +173,7 @@ static bool grow_body(struct ili_request *r, uint64_t needed) {
 
 static int gather(struct ili_request *r, const char *data, size_t bytes) {
     uint64_t total = r->body_bytes + bytes;
-    uint64_t limit = body_limit(r);
+    uint64_t limit = ili_request_body_limit(r);
     r->body_bytes = total;
     if (total > limit) {
         if (!r->too_large) {
@@ -209,6 +211,13 @@ static enum MHD_Result first_argument(void *context, enum MHD_ValueKind kind, co
     return MHD_NO;
 }
 
+il_status ili_request_check_body(const struct ili_request *request, struct ili_fault *fault) {
+    uint16_t method = request->route ? request->route->method : ILI_OPTIONS;
+    if (request->body_bytes > ili_request_body_limit(request)) return too_large(request, fault);
+    if (request->body_bytes == 0 || method & (ILI_PUT | ILI_POST)) return IL_OK;
+    return ili_fault_set(fault, IL_EINVAL, "body", "no body", "%s takes no body", request->method);
+}
+
 static il_status check_whole(struct ili_request *r, struct ili_fault *fault) {
     const char *argument = NULL;
     if (r->too_large) return too_large(r, fault);
@@ -216,10 +225,8 @@ static il_status check_whole(struct ili_request *r, struct ili_fault *fault) {
         *fault = *r->refusal;
         return fault->status;
     }
-    uint16_t method = r->route ? r->route->method : ILI_OPTIONS;
-    if (r->body_bytes > 0 && !(method & (ILI_PUT | ILI_POST))) {
-        return ili_fault_set(fault, IL_EINVAL, "body", "no body", "%s takes no body", r->method);
-    }
+    il_status status = ili_request_check_body(r, fault);
+    if (status != IL_OK) return status;
     if (!r->route || !(r->route->flags & ILI_ROUTE_QUERY)) {
         MHD_get_connection_values(r->connection->wire, MHD_GET_ARGUMENT_KIND, first_argument,
                                   (void *)&argument);
@@ -268,17 +275,20 @@ int ili_request_called(struct ili_connection *connection, const char *url, const
 
 void ili_request_completed(struct ili_request *request, bool written) {
     struct ili_request *r = request;
-    if (r->wait) { /* libmicrohttpd gave the connection up by itself */
-        (void)r->wait->end(r, IL_EGONE);
-        ili_unpark(r);
-    }
+    if (r->wait) ili_park_lost(r); /* libmicrohttpd gave the connection up by itself */
     bool may_undo = !r->record || ili_repeat_completed(r, written);
     if (!written && may_undo && r->work && r->work->undo) r->work->undo(r);
-    if (r->work) r->work->free(r);
     if (r->ready) ili_ready_give(&r->server->readies, r->ready);
-    ili_request_drop_body(r);
     r->connection->request = NULL;
     r->connection->since_ns = r->server->now_ns;
-    free(r->refusal);
-    free(r);
+    r->connection = NULL;
+    if (!r->ghost) ili_request_free(r);
+}
+
+void ili_request_free(struct ili_request *request) {
+    if (request->work) request->work->free(request);
+    ili_who_end(request);
+    ili_request_drop_body(request);
+    free(request->refusal);
+    free(request);
 }

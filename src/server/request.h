@@ -22,7 +22,9 @@
 
 struct MHD_Connection;
 struct ili_agent;
+struct ili_answer;
 struct ili_connection;
+struct ili_owner;
 struct ili_param;
 struct ili_ready;
 struct ili_record;
@@ -31,15 +33,16 @@ struct ili_work;
 
 struct ili_request {
     struct ili_server *server;
-    struct ili_connection *connection;
+    struct ili_connection *connection; /* NULL: completed, only a ghost is left */
     struct MHD_Connection *wire;
     const struct ili_route *route; /* NULL: none has this path and method */
     const char *method, *path;     /* libmicrohttpd's */
     const char *key;               /* Idempotency-Key, libmicrohttpd's; NULL: none */
     const char *origin; /* the allowed one it comes from, the configuration's; NULL: none */
 
-    char *body; /* owned */
+    char *body; /* owned, with room; else borrowed */
     uint64_t body_bytes, body_room;
+    struct ili_answer *answer; /* of an operation of a batch: it goes here; NULL: to the client */
 
     struct ili_work *work;
     struct ili_record *record;       /* what its Idempotency-Key stands for; NULL: nothing */
@@ -53,7 +56,12 @@ struct ili_request {
     struct ili_timer timer;
     il_status
         leaving; /* why it is being withdrawn, if the first attempt could not; IL_OK: it is not */
+    int64_t leaving_ns; /* since when */
+    const struct ili_wait
+        *ghost; /* answered, but its agent could not leave its queue yet: park.c */
 
+    struct ili_owner *owner;   /* for whom it acts, see owners.h; NULL: it has not been asked */
+    uint32_t session_slot;     /* of the session it names, index + 1; 0: none */
     struct ili_ready *ready;   /* what its answer was sent with; NULL: nothing to give back */
     struct ili_fault *refusal; /* owned; found in the head, to be answered after the body */
     uint16_t path_methods;     /* of the routes with this path, see router.h */
@@ -70,6 +78,16 @@ struct ili_work {
     void (*free)(struct ili_request *request); /* gives back what it holds, and itself */
 };
 
+/* Finds what REQUEST, whose method and path are set, asks for: its route, its object's name. IL_EROUTE,
+ * IL_EMETHOD, IL_EINVAL with *FAULT filled in. IL_OK without a route: OPTIONS. */
+il_status ili_request_find(struct ili_request *request, struct ili_fault *fault);
+
+/* How many bytes a body may have there. */
+uint64_t ili_request_body_limit(const struct ili_request *request);
+
+/* Whether there may be a body: IL_EINVAL, IL_ETOOBIG with *FAULT filled in. */
+il_status ili_request_check_body(const struct ili_request *request, struct ili_fault *fault);
+
 /* Reads the fields of the body (params.h). False: they are wrong, and the request was answered. */
 bool ili_request_read(struct ili_request *request, const struct ili_param *params, size_t count);
 
@@ -84,5 +102,8 @@ int ili_request_called(struct ili_connection *connection, const char *url, const
                        const char *version, const char *data, size_t *data_bytes,
                        struct ili_request **request);
 void ili_request_completed(struct ili_request *request, bool written);
+
+/* A completed request, once nothing in the arena refers to it any more. */
+void ili_request_free(struct ili_request *request);
 
 #endif

@@ -4,41 +4,88 @@
 #include <string.h>
 
 #include "server/acquire.h"
+#include "server/barriers.h"
+#include "server/batch.h"
+#include "server/client_sessions.h"
+#include "server/condition_wait.h"
+#include "server/conditions.h"
+#include "server/deadlocks.h"
+#include "server/events.h"
 #include "server/grants.h"
-#include "server/locks.h"
+#include "server/latches.h"
+#include "server/objects.h"
 #include "server/path.h"
 #include "server/put.h"
 #include "server/queues.h"
 #include "server/sessions.h"
+#include "server/several.h"
 #include "server/system.h"
 #include "server/take.h"
+#include "server/wait_any.h"
 
 #define REPEATABLE ILI_ROUTE_IDEMPOTENT
+#define WAITING (ILI_ROUTE_IDEMPOTENT | ILI_ROUTE_WAITS)
+
+/* Of what is granted: what its holders do, then what all objects have. */
+#define GRANT_ROUTES(collection)                                                                   \
+    {ILI_POST, WAITING, collection, true, "acquire", ili_acquire},                                 \
+        {ILI_POST, REPEATABLE, collection, true, "release", ili_grant_release},                    \
+        {ILI_POST, 0, collection, true, "renew", ili_grant_renew},                                 \
+        {ILI_POST, 0, collection, true, "check", ili_grant_check},                                 \
+        {ILI_POST, REPEATABLE, collection, true, "break", ili_grant_break},                        \
+        ILI_OBJECT_ROUTES(collection)
 
 const struct ili_route ili_routes[] = {
     /* method, flags, collection, named, operation, handler */
-    {ILI_POST, REPEATABLE, "locks", true, "acquire", ili_acquire},
-    {ILI_POST, 0, "locks", true, "release", ili_grant_release},
-    {ILI_POST, 0, "locks", true, "renew", ili_grant_renew},
-    {ILI_GET, 0, "locks", true, NULL, ili_locks_get},
-    {ILI_PUT, 0, "locks", true, NULL, ili_locks_put},
-    {ILI_DELETE, 0, "locks", true, NULL, ili_locks_delete},
-    {ILI_GET, ILI_ROUTE_QUERY, "locks", false, NULL, ili_locks_list},
+    GRANT_ROUTES("locks"),
+    GRANT_ROUTES("rlocks"),
+    GRANT_ROUTES("rwlocks"),
+    GRANT_ROUTES("semaphores"),
 
-    {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, "queues", true, "put", ili_put_one},
-    {ILI_POST, REPEATABLE, "queues", true, "get", ili_take_one},
-    {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, "queues", true, "put_many", ili_put_many},
-    {ILI_POST, REPEATABLE, "queues", true, "get_many", ili_take_many},
+    {ILI_POST, WAITING | ILI_ROUTE_ITEMS, "queues", true, "put", ili_put_one},
+    {ILI_POST, WAITING, "queues", true, "get", ili_take_one},
+    {ILI_POST, WAITING | ILI_ROUTE_ITEMS, "queues", true, "put_many", ili_put_many},
+    {ILI_POST, WAITING, "queues", true, "get_many", ili_take_many},
     {ILI_POST, 0, "queues", true, "peek", ili_take_peek},
     {ILI_POST, 0, "queues", true, "close", ili_queues_close},
-    {ILI_GET, 0, "queues", true, NULL, ili_queues_get},
-    {ILI_PUT, 0, "queues", true, NULL, ili_queues_put},
-    {ILI_DELETE, 0, "queues", true, NULL, ili_queues_delete},
-    {ILI_GET, ILI_ROUTE_QUERY, "queues", false, NULL, ili_queues_list},
+    ILI_OBJECT_ROUTES("queues"),
 
+    {ILI_POST, REPEATABLE, "events", true, "set", ili_events_set},
+    {ILI_POST, REPEATABLE, "events", true, "clear", ili_events_clear},
+    {ILI_POST, WAITING, "events", true, "wait", ili_events_wait},
+    ILI_OBJECT_ROUTES("events"),
+
+    {ILI_POST, REPEATABLE, "latches", true, "count_down", ili_latches_count_down},
+    {ILI_POST, WAITING, "latches", true, "wait", ili_latches_wait},
+    ILI_OBJECT_ROUTES("latches"),
+
+    {ILI_POST, WAITING, "barriers", true, "wait", ili_barriers_wait},
+    {ILI_POST, REPEATABLE, "barriers", true, "reset", ili_barriers_reset},
+    {ILI_POST, REPEATABLE, "barriers", true, "abort", ili_barriers_abort},
+    ILI_OBJECT_ROUTES("barriers"),
+
+    {ILI_POST, WAITING, "conditions", true, "acquire", ili_acquire},
+    {ILI_POST, REPEATABLE, "conditions", true, "release", ili_conditions_release},
+    {ILI_POST, WAITING | ILI_ROUTE_ALONE, "conditions", true, "wait", ili_conditions_wait},
+    {ILI_POST, REPEATABLE, "conditions", true, "notify", ili_conditions_notify},
+    {ILI_POST, REPEATABLE, "conditions", true, "notify_all", ili_conditions_notify_all},
+    ILI_OBJECT_ROUTES("conditions"),
+
+    {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS | ILI_ROUTE_ALONE, "batch", false, NULL, ili_batch},
     {ILI_GET, 0, "health", false, NULL, ili_system_health},
     {ILI_GET, 0, "version", false, NULL, ili_system_version},
     {ILI_GET, 0, "sessions", false, NULL, ili_sessions_list},
+    {ILI_POST, REPEATABLE, "sessions", false, NULL, ili_client_sessions_make},
+    {ILI_GET, 0, "sessions", true, NULL, ili_sessions_get},
+    {ILI_DELETE, 0, "sessions", true, NULL, ili_client_sessions_end},
+    {ILI_POST, 0, "sessions", true, "renew", ili_client_sessions_renew},
+    {ILI_POST, ILI_ROUTE_WAITS, "sessions", true, "losses", ili_client_sessions_losses},
+    {ILI_GET, 0, "deadlocks", false, NULL, ili_deadlocks_get},
+
+    {ILI_POST, WAITING, "acquire", false, NULL, ili_several_acquire},
+    {ILI_POST, 0, "release", false, NULL, ili_several_release},
+    {ILI_POST, WAITING, "wait", false, NULL, ili_wait_any},
+
     {ILI_GET, 0, "deaths", false, NULL, ili_sessions_deaths},
     {0, 0, NULL, false, NULL, NULL},
 };

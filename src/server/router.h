@@ -24,6 +24,8 @@ enum ili_method { /* bits */
 #define ILI_ROUTE_ITEMS 1u      /* its body holds items of a queue: the large limit */
 #define ILI_ROUTE_IDEMPOTENT 2u /* takes an Idempotency-Key */
 #define ILI_ROUTE_QUERY 4u      /* reads its query */
+#define ILI_ROUTE_WAITS 8u      /* waits, unless its "timeout" is 0 */
+#define ILI_ROUTE_ALONE 16u     /* cannot be part of a batch */
 
 struct ili_route {
     uint16_t method; /* ILI_GET answers HEAD too */

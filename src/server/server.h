@@ -9,16 +9,18 @@
 
 #include "arena/agent.h"
 #include "server/accept.h"
+#include "server/client_sessions.h"
 #include "server/config.h"
 #include "server/domain.h"
 #include "server/front.h"
 #include "server/idempotency.h"
-#include "server/leases.h"
 #include "server/loop.h"
+#include "server/owners.h"
 #include "server/park.h"
 #include "server/ready.h"
 #include "server/request.h"
 #include "server/sessions.h"
+#include "server/stakes.h"
 #include "server/timer.h"
 
 struct ili_server {
@@ -29,16 +31,23 @@ struct ili_server {
     struct ili_front front;
     struct ili_accept accept;
     struct ili_parking parking;
-    struct ili_leases leases;
     struct ili_readies readies;
     struct ili_idempotency idempotency;
     struct ili_sessions sessions;
+    struct ili_client_sessions clients;
+    struct ili_owners owners;
+    struct ili_stakes stakes;
     int64_t now_ns; /* when the loop last woke */
     bool stopping;  /* no new work: everything is answered with IL_ESHUTDOWN */
 };
 
 static inline struct ili_member *ili_server_member(struct ili_server *server) {
     return &server->domain.member;
+}
+
+/* The owner of what clients hold without saying who they are: an agent number. */
+static inline uint32_t ili_server_owner(const struct ili_server *server) {
+    return server->owners.anonymous->number;
 }
 
 #endif

@@ -7,6 +7,7 @@
 #define ILI_SERVER_SESSIONS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,8 +36,12 @@ void ili_sessions_close(struct ili_sessions *sessions);
 /* What the keeper calls. */
 struct ili_keeper_events ili_sessions_events(struct ili_sessions *sessions);
 
+/* Whether the path of REQUEST names the session of an attached process. */
+bool ili_session_is_attached(const struct ili_request *request);
+
 /* Handlers. */
 void ili_sessions_list(struct ili_request *request);
+void ili_sessions_get(struct ili_request *request);
 void ili_sessions_deaths(struct ili_request *request);
 
 #endif

@@ -11,6 +11,8 @@
 
 #define MANY_MOST 1000
 #define MANY_DEFAULT 100
+#define TRIES_MOST                                                                                 \
+    100 /* to take what others take at the same time, or what is only said to be there */
 #define MAX_BYTES_MOST INT64_C(9007199254740991) /* what every JSON reader takes as it is */
 /* get_many stops beyond it, so one answer never holds more than this and one message */
 #define MANY_BYTES (UINT64_C(16) << 20)
@@ -49,8 +51,8 @@ static void undo_take(struct ili_request *request) {
 static il_status take_what_is_there(struct ili_request *request) {
     struct taking *t = (struct taking *)request->work;
     struct ili_member *member = ili_server_member(request->server);
-    uint64_t room = ili_queue_size(t->queue) + 1, bytes = 0;
-    if (room > t->most) room = t->most;
+    uint64_t room = ili_queue_size(t->queue), bytes = 0;
+    room = room < t->most ? room + 1 : t->most;
     free(t->messages); /* of an attempt before, which found nothing */
     t->messages = calloc(room, sizeof *t->messages);
     if (!t->messages) return IL_ENOMEM;
@@ -107,14 +109,15 @@ static void answer(struct ili_request *request, il_status status) {
 /* Takes, and stands in the queue's list of getters, until it waits there or is answered. */
 static void proceed(struct ili_request *request) {
     struct taking *t = (struct taking *)request->work;
-    il_status status;
-    for (;;) {
+    il_status status = IL_EBUSY;
+    for (int tries = 0; tries < TRIES_MOST; tries++) {
         status = take_what_is_there(request);
         if (status != IL_ETIMEOUT) break;
         status =
             ili_queue_enqueue(ili_server_member(request->server), t->queue, request->waiter, false);
         if (status == IL_ETIMEOUT) return;
         if (status != IL_OK) break;
+        status = IL_EBUSY;
     }
     answer(request, status);
 }

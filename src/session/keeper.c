@@ -3,7 +3,7 @@
  *
  * A peer is a connection that was adopted: HELLO until its hello is complete, then LIVE with a slot,
  * then DEAD until its slot is recovered. Recovery may have to be tried again (a guard held by another
- * process); then the thread wakes every millisecond until it is done.
+ * process); then the thread wakes after a millisecond, two, four … until it is done.
  * Only this thread touches peers; other threads hand over descriptors by a socket pair.
  */
 #include "session/keeper.h"
@@ -23,7 +23,8 @@
 #include "session/recover.h"
 
 #define HELLO_NS INT64_C(5000000000)
-#define RETRY_MS 1
+#define RETRY_NS INT64_C(1000000)
+#define RETRY_MOST_NS INT64_C(128000000) /* of what does not succeed again and again */
 #define HELD_MOST 64
 
 enum peer_state { HELLO, LIVE, DEAD };
@@ -47,6 +48,7 @@ struct ili_keeper {
     int adopt_read, adopt_write; /* a pipe of descriptor numbers; -1 ends the thread */
     struct peer *peers;
     unsigned hellos, dead;
+    int64_t retry_ns, retry_at_ns; /* how soon to try again what is dead, and when */
     _Atomic uint32_t sweep;
 };
 
@@ -150,7 +152,7 @@ static void report_end(struct ili_keeper *k, const struct peer *p) {
     struct ili_session_info info;
     if (!k->events.ended || !ili_session_info(&k->server->arena, p->slot, &info)) return;
     struct ili_held *held = calloc(HELD_MOST, sizeof *held);
-    size_t count = held ? ili_session_held(&k->server->arena, p->slot, held, HELD_MOST) : 0;
+    size_t count = held ? ili_session_held(k->server, p->slot, held, HELD_MOST) : 0;
     if (count > HELD_MOST) count = HELD_MOST;
     k->events.ended(k->events.context, &info, !p->goodbye, held, count);
     free(held);
@@ -175,6 +177,8 @@ static void on_end(struct ili_keeper *k, struct peer *p) {
     }
     p->state = DEAD;
     k->dead++;
+    k->retry_ns = RETRY_NS;
+    k->retry_at_ns = ili_now_ns() + RETRY_NS;
     close_fds(k, p);
     report_end(k, p);
     recover(k, p);
@@ -216,11 +220,24 @@ static void drop_late_hellos(struct ili_keeper *k) {
     }
 }
 
+static int until_retry_ms(const struct ili_keeper *k) {
+    int64_t wait_ns = k->retry_at_ns - ili_now_ns();
+    return wait_ns > 0 ? (int)((wait_ns + 999999) / 1000000) : 0;
+}
+
 static void retry_recoveries(struct ili_keeper *k) {
+    unsigned before = k->dead;
+    if (ili_now_ns() < k->retry_at_ns) return;
     for (struct peer *p = k->peers, *next; p; p = next) {
         next = p->next;
         if (p->state == DEAD) recover(k, p);
     }
+    if (k->dead < before) {
+        k->retry_ns = RETRY_NS;
+    } else if (k->retry_ns < RETRY_MOST_NS) {
+        k->retry_ns *= 2;
+    }
+    k->retry_at_ns = ili_now_ns() + k->retry_ns;
 }
 
 /* Takes descriptors from the pipe. False: the thread is to end. */
@@ -237,7 +254,7 @@ static void *run(void *argument) {
     struct ili_keeper *k = argument;
     for (;;) {
         struct epoll_event event;
-        int wait_ms = k->dead ? RETRY_MS : k->hellos ? 1000 : -1;
+        int wait_ms = k->dead ? until_retry_ms(k) : k->hellos ? 1000 : -1;
         /* One event a turn: handling it may free the peer of another. */
         int count = epoll_wait(k->epoll_fd, &event, 1, wait_ms);
         if (count == 1 && event.data.ptr == k) {

@@ -2,11 +2,19 @@
 
 #include "arena/alloc.h"
 #include "data/queue.h"
-#include "sync/lock.h"
+#include "sync/barrier.h"
+#include "sync/condition.h"
+#include "sync/event.h"
+#include "sync/latch.h"
+#include "sync/rwlock.h"
+#include "sync/semaphore.h"
 
-static const struct ili_kind *const kinds[] = {
-    [ILI_KIND_LOCK] = &ili_lock_kind,
-    [ILI_KIND_QUEUE] = &ili_queue_kind,
+static const struct ili_kind *const kinds[ILI_KINDS_END] = {
+    [ILI_KIND_LOCK] = &ili_lock_kind,           [ILI_KIND_QUEUE] = &ili_queue_kind,
+    [ILI_KIND_RLOCK] = &ili_rlock_kind,         [ILI_KIND_RWLOCK] = &ili_rwlock_kind,
+    [ILI_KIND_SEMAPHORE] = &ili_semaphore_kind, [ILI_KIND_EVENT] = &ili_event_kind,
+    [ILI_KIND_BARRIER] = &ili_barrier_kind,     [ILI_KIND_LATCH] = &ili_latch_kind,
+    [ILI_KIND_CONDITION] = &ili_condition_kind,
 };
 
 static const struct ili_kind *kind_of(uint32_t number) {
@@ -33,7 +41,12 @@ il_status ili_kinds_repair(struct ili_member *member, struct ili_agent *self,
     case ILI_GUARD_NAMES: return ili_names_repair(member, self, guard, dead);
     case ILI_GUARD_LOCK:
         object = object_of(a, guard, ILI_KIND_LOCK, offsetof(struct ili_lock, guard));
+        if (!object) object = object_of(a, guard, ILI_KIND_RLOCK, offsetof(struct ili_lock, guard));
         if (object) ili_lock_repair(member, self, object);
+        break;
+    case ILI_GUARD_CONDITION:
+        object = object_of(a, guard, ILI_KIND_CONDITION, offsetof(struct ili_condition, guard));
+        if (object) ili_condition_repair(member, self, object);
         break;
     case ILI_GUARD_QUEUE_HEAD:
         object = object_of(a, guard, ILI_KIND_QUEUE, offsetof(struct ili_queue, head_guard));
@@ -42,6 +55,26 @@ il_status ili_kinds_repair(struct ili_member *member, struct ili_agent *self,
     case ILI_GUARD_QUEUE_TAIL:
         object = object_of(a, guard, ILI_KIND_QUEUE, offsetof(struct ili_queue, tail_guard));
         if (object) ili_queue_repair_tail(member, self, object, dead);
+        break;
+    case ILI_GUARD_RWLOCK:
+        object = object_of(a, guard, ILI_KIND_RWLOCK, offsetof(struct ili_holders, guard));
+        if (object) ili_rwlock_repair(member, self, object, dead);
+        break;
+    case ILI_GUARD_SEMAPHORE:
+        object = object_of(a, guard, ILI_KIND_SEMAPHORE, offsetof(struct ili_holders, guard));
+        if (object) ili_semaphore_repair(member, self, object, dead);
+        break;
+    case ILI_GUARD_EVENT:
+        object = object_of(a, guard, ILI_KIND_EVENT, offsetof(struct ili_event, guard));
+        if (object) ili_event_repair(member, self, object);
+        break;
+    case ILI_GUARD_BARRIER:
+        object = object_of(a, guard, ILI_KIND_BARRIER, offsetof(struct ili_barrier, guard));
+        if (object) ili_barrier_repair(member, self, object);
+        break;
+    case ILI_GUARD_LATCH:
+        object = object_of(a, guard, ILI_KIND_LATCH, offsetof(struct ili_latch, guard));
+        if (object) ili_latch_repair(member, self, object);
         break;
     default: break;
     }

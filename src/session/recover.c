@@ -5,7 +5,8 @@
  *    process holds. Each repair also decides which of the dead agent's pending blocks are published.
  * 2. Wake-ups that were announced (agent.waking) and may not have been made.
  * 3. Objects that nobody refers to any more, and pending blocks: now surely in nobody's reach.
- * 4. Every object in the open table: its kind's recover(), then the handle is closed.
+ * 4. Its leases: no entry may outlive its object. Every object in the open table: its kind's recover(),
+ *    then the handle is closed.
  * 5. The table's pages, the agents, the slot.
  * Agents keep their owner until 5, since wait queues know a dead waiter by it.
  * The keeper may die in the middle of this. Therefore guards stay the dead agent's until what they
@@ -15,16 +16,17 @@
 
 #include "arena/alloc.h"
 #include "arena/guard.h"
+#include "arena/lease.h"
 #include "arena/names.h"
 #include "arena/open_table.h"
 #include "base/point.h"
 #include "session/kinds.h"
 
-#define PAGES_MOST 1000000u
-
 /* The order in which kinds of guard are repaired; the reverse of the lock order. */
-static const uint8_t rank_order[] = {ILI_GUARD_ALLOC, ILI_GUARD_LOCK, ILI_GUARD_QUEUE_HEAD,
-                                     ILI_GUARD_QUEUE_TAIL, ILI_GUARD_NAMES};
+static const uint8_t rank_order[] = {
+    ILI_GUARD_ALLOC,      ILI_GUARD_LOCK,       ILI_GUARD_RWLOCK,  ILI_GUARD_SEMAPHORE,
+    ILI_GUARD_CONDITION,  ILI_GUARD_EVENT,      ILI_GUARD_BARRIER, ILI_GUARD_LATCH,
+    ILI_GUARD_QUEUE_HEAD, ILI_GUARD_QUEUE_TAIL, ILI_GUARD_NAMES};
 
 static ili_off load_off(const _Atomic ili_off *p) {
     return atomic_load_explicit(p, memory_order_relaxed);
@@ -48,7 +50,7 @@ static il_status repair_guards(struct ili_member *m, struct ili_agent *self, str
                                uint32_t kind) {
     for (unsigned i = 0; i < ILI_AGENT_GUARDS; i++) {
         struct ili_guard *guard = ili_guard_at(&m->arena, load_off(&dead->held[i]));
-        if (!guard || guard->kind != kind) continue;
+        if (!guard || ili_once32(&guard->kind) != kind) continue;
         uint32_t number = ili_agent_number(&m->arena, dead);
         if (ili_guard_is_held_by(guard, number)) {
             il_status status = ili_kinds_repair(m, self, guard, dead);
@@ -101,7 +103,7 @@ static il_status close_handle(struct ili_member *m, struct ili_agent *self, uint
                               _Atomic ili_off *entry) {
     ili_off at = load_off(entry);
     struct ili_object *object = ili_at(&m->arena, at, sizeof *object);
-    const struct ili_kind *kind = object ? ili_kind_of(object->kind) : NULL;
+    const struct ili_kind *kind = object ? ili_kind_of(ili_once32(&object->kind)) : NULL;
     if (!kind || !ili_object_at(&m->arena, at, kind->number)) {
         atomic_store_explicit(entry, 0, memory_order_relaxed); /* nonsense */
         return IL_OK;
@@ -116,16 +118,14 @@ static il_status close_handle(struct ili_member *m, struct ili_agent *self, uint
 /* One object that is stuck does not keep the others from being recovered. */
 static il_status close_handles(struct ili_member *m, struct ili_agent *self, uint32_t slot) {
     il_status result = IL_OK;
-    ili_off at = load_off(&m->arena.slots[slot].open_pages);
-    for (uint32_t pages = 0; at && pages < PAGES_MOST; pages++) {
-        struct ili_open_page *page = ili_open_page_at(&m->arena, at);
-        if (!page) break;
+    struct ili_open_walk walk = ili_open_walk_of(&m->arena.slots[slot]);
+    struct ili_open_page *page;
+    while ((page = ili_open_walk_next(&m->arena, &walk))) {
         for (unsigned i = 0; i < ILI_OPEN_PAGE_ENTRIES; i++) {
             if (load_off(&page->entries[i]) == 0) continue;
             il_status status = close_handle(m, self, slot, &page->entries[i]);
             if (status != IL_OK) result = status;
         }
-        at = load_off(&page->next);
     }
     return result;
 }
@@ -134,15 +134,15 @@ static il_status close_handles(struct ili_member *m, struct ili_agent *self, uin
 static il_status free_pages(struct ili_member *m, struct ili_agent *self, uint32_t slot) {
     _Atomic ili_off *head = &m->arena.slots[slot].open_pages;
     while (load_off(head)) {
-        _Atomic ili_off *word = head;
-        struct ili_open_page *page = ili_open_page_at(&m->arena, load_off(word));
-        for (uint32_t pages = 0; page && load_off(&page->next); pages++) {
-            if (pages > PAGES_MOST) page = NULL;
-            if (!page) break;
+        _Atomic ili_off *word = head, *last = NULL;
+        struct ili_open_walk walk = ili_open_walk_of(&m->arena.slots[slot]);
+        struct ili_open_page *page;
+        while ((page = ili_open_walk_next(&m->arena, &walk))) {
+            last = word;
             word = &page->next;
-            page = ili_open_page_at(&m->arena, load_off(word));
         }
-        if (!page) { /* corrupt */
+        word = last;
+        if (!word || walk.next) { /* corrupt: it led out of the arena, or in a circle */
             atomic_store_explicit(head, 0, memory_order_relaxed);
             return IL_OK;
         }
@@ -174,6 +174,7 @@ static il_status run(struct ili_member *m, struct ili_agent *self, uint32_t slot
     if (status == IL_OK) status = free_pending(m, self, self, 0);
     if (status == IL_OK) status = each_agent(m, self, slot, pay_wakes, 0);
     if (status == IL_OK) status = each_agent(m, self, slot, free_pending, 0);
+    if (status == IL_OK) ili_lease_end_all_of(m, slot);
     if (status == IL_OK) status = close_handles(m, self, slot);
     if (status == IL_OK) status = free_pages(m, self, slot);
     if (status == IL_OK) status = each_agent(m, self, slot, free_agent, 0);

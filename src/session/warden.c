@@ -5,6 +5,7 @@
  * the number of a slot whose process has ended. The slot of the last keeper is recovered by the next
  * one like any other. A pidfd is opened by number, and then the process's start time is compared:
  * a pid that was used again shows another one.
+ * The keeper also keeps the time of leases; one that has just taken the role looks at all of them.
  */
 #include "session/warden.h"
 
@@ -17,10 +18,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arena/doorbell.h"
+#include "base/clock.h"
 #include "session/attach.h"
+#include "session/expiry.h"
 #include "session/recover.h"
 
 #define RETRY_MS 1
+#define LONG_MS 60000
 #define LOOK_AGAIN_MS 20 /* the doorbell rings for the keeper: others let it, and look later */
 
 struct warden {
@@ -184,26 +189,72 @@ static bool watch_keeper(struct warden *w, int keeper_fd) {
     return on;
 }
 
+/* Whether a process has joined since *ROSTER, or one has left. */
+static bool has_changed(const struct ili_arena *a, uint32_t *roster) {
+    uint32_t now = atomic_load_explicit(&a->header->roster, memory_order_acquire);
+    bool changed = now != *roster;
+    *roster = now;
+    for (uint32_t slot = 0; slot < a->regions.slots && !changed; slot++) {
+        uint32_t state = atomic_load_explicit(&a->slots[slot].state, memory_order_acquire);
+        changed = state == ILI_SLOT_DEAD;
+    }
+    return changed;
+}
+
+static bool some_ended(const struct warden *w) {
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->polled[i + 2].revents) return true;
+    }
+    return false;
+}
+
+/* The keeper's next turn: in a moment if something is to be tried AGAIN, else when a lease ends. */
+static int keeper_timeout_ms(const struct ili_expiry *expiry, bool again) {
+    int64_t next = ili_expiry_next(expiry);
+    if (again) return RETRY_MS;
+    if (next == ILI_NEVER) return -1;
+    int64_t left_ns = ili_ns_between(ili_now_ns(), next);
+    int64_t left_ms = left_ns / 1000000 + (left_ns % 1000000 != 0);
+    return left_ms > LONG_MS ? LONG_MS : (int)left_ms;
+}
+
+/* SWEEP: perhaps after a death. */
+static void keep_time(struct warden *w, struct ili_agent *self, struct ili_expiry *expiry,
+                      bool sweep, bool first) {
+    ili_doorbell_hear(w->member);
+    ili_expiry_collect(expiry, w->member, sweep);
+    if (first) ili_expiry_take_over(expiry, w->member);
+    ili_expiry_run(expiry, w->member, self, ili_now_ns());
+}
+
 static void *run_private(void *argument) {
     struct warden *w = argument;
     struct ili_agent *self;
+    struct ili_expiry expiry = {0};
+    uint32_t roster = 0;
     int keeper_fd;
-    bool on = ili_agent_current(w->member, &self) == IL_OK;
+    bool on = ili_agent_current(w->member, &self) == IL_OK, first = true, look = true;
     while (on) {
-        bool rung;
+        bool rung, again = false;
         uint64_t count;
         if (!take_role(w, &keeper_fd)) {
             /* nobody to watch: the role changed hands this moment, look again */
             if (keeper_fd >= 0) on = watch_keeper(w, keeper_fd);
             continue;
         }
-        bool again = look_at_all(w, self);
-        on = wait_private(w, w->count, again ? RETRY_MS : -1, &rung);
+        /* before the look: who joins from now on is seen as a change */
+        look |= has_changed(&w->member->arena, &roster);
+        if (look) again = look_at_all(w, self);
+        keep_time(w, self, &expiry, look, first);
+        first = false;
+        on = wait_private(w, w->count, keeper_timeout_ms(&expiry, again), &rung);
+        look = again || some_ended(w);
         if (rung) {
             ssize_t ignored = read(w->member->doorbell_fd, &count, sizeof count);
             (void)ignored;
         }
     }
+    ili_expiry_free(&expiry);
     close_polled(w);
     return NULL;
 }

@@ -5,7 +5,7 @@
 #include "support/doors.h"
 
 static il_lock *open_lock(struct door *door, const char *name, uint32_t flags) {
-    il_lock_options options = {sizeof options, flags};
+    il_lock_options options = {.struct_bytes = sizeof options, .flags = flags};
     il_lock *lock = NULL;
     cr_assert_eq(il_lock_open(door->domain, name, strlen(name), &options, &lock), IL_OK, "%s",
                  il_error_message());
@@ -165,7 +165,7 @@ EACH_DOOR(abi_lock, is_the_same_by_all_handles_of_its_name) {
 
 EACH_DOOR(abi_lock, refuses_other_options_for_a_name_in_use) {
     il_lock *fair = open_lock(door, "fair", IL_LOCK_FAIR), *again = NULL;
-    il_lock_options options = {sizeof options, 0};
+    il_lock_options options = {.struct_bytes = sizeof options, .flags = 0};
     cr_assert_eq(il_lock_open(door->domain, "fair", 4, &options, &again), IL_ECONFLICT);
     cr_assert_null(again);
     cr_assert_eq(il_lock_open(door->domain, "fair", 4, NULL, &again), IL_OK);
@@ -212,7 +212,7 @@ EACH_DOOR(abi_lock, lives_without_a_name_until_it_is_closed) {
 EACH_DOOR(abi_lock, names_the_bad_argument) {
     char long_name[257];
     il_lock *lock = open_lock(door, "it", 0), *out = NULL;
-    il_lock_options options = {sizeof options, 0};
+    il_lock_options options = {.struct_bytes = sizeof options, .flags = 0};
     il_owner owner = {.struct_bytes = 2};
     memset(long_name, 'x', sizeof long_name);
     cr_assert_eq(il_lock_open(NULL, "it", 2, NULL, &out), IL_EINVAL);
@@ -230,7 +230,7 @@ EACH_DOOR(abi_lock, names_the_bad_argument) {
     options.struct_bytes = 3;
     cr_assert_eq(il_lock_open(door->domain, "it", 2, &options, &out), IL_EINVAL);
     SAYS("struct_bytes");
-    options = (il_lock_options){sizeof options, 0x80};
+    options = (il_lock_options){.struct_bytes = sizeof options, .flags = 0x80};
     cr_assert_eq(il_lock_open(door->domain, "it", 2, &options, &out), IL_EINVAL);
     SAYS("flags");
     cr_assert_eq(il_lock_delete(NULL, "it", 2), IL_EINVAL);
@@ -260,7 +260,7 @@ EACH_DOOR(abi_lock, names_the_bad_argument) {
     struct {
         il_lock_options known;
         uint64_t news;
-    } newer = {{sizeof newer, IL_LOCK_FAIR}, 9};
+    } newer = {{.struct_bytes = sizeof newer, .flags = IL_LOCK_FAIR}, 9};
     cr_assert_eq(il_lock_open(door->domain, "newer", 5, &newer.known, &out), IL_OK);
     il_lock_close(out);
     il_lock_close(lock);

@@ -28,7 +28,9 @@ static void operate(unsigned what, unsigned argument, struct ili_lock *lock,
     if (!self) return;
     switch (what % 10) {
     case 0: (void)ili_lock_acquire(&test_member, lock, 0, &token); break;
-    case 1: (void)ili_lock_release(&test_member, lock, argument % 2 ? 0 : argument); break;
+    case 1:
+        (void)ili_lock_release(&test_member, lock, test_me(), argument % 2 ? 0 : argument);
+        break;
     case 2: (void)ili_queue_try_put(&test_member, queue, &message, 1, &done); break;
     case 3: (void)ili_queue_try_get(&test_member, queue, &taken, 1, &done); break;
     case 4:

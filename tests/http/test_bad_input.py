@@ -35,6 +35,8 @@ def without_clock(bodies):
     for view in views:
         if view.get("owner"):
             del view["owner"]["lease_remaining"]
+            for holder in view["holders"]:
+                del holder["lease_remaining"]
     return views
 
 

@@ -120,8 +120,18 @@ def test_another_path_with_the_same_key_is_refused(server, name):
 def test_the_key_means_nothing_elsewhere(server, name):
     headers = key()
     token = server.call("POST", url("locks", name, "acquire"), {}, headers).json["token"]
-    answer = server.call("POST", url("locks", name, "release"), {"token": token}, headers)
+    answer = server.call("POST", url("locks", name, "renew"), {"token": token}, headers)
     assert answer.status == 200 and not replayed(answer)
+
+
+def test_a_repeated_release_gives_back_once(server, name):
+    token = server.post(url("rlocks", name, "acquire"), owner="ann")["token"]
+    server.post(url("rlocks", name, "acquire"), owner="ann")
+    headers, body = key(), {"token": token, "owner": "ann"}
+    first = server.call("POST", url("rlocks", name, "release"), body, headers)
+    second = server.call("POST", url("rlocks", name, "release"), body, headers)
+    assert first.json == second.json == {"name": name, "released": True, "depth": 1}
+    assert replayed(second) and not replayed(first)
 
 
 # ---- repeats of what still runs, or failed ---------------------------------------------------

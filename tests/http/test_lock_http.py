@@ -44,15 +44,20 @@ def test_view_follows_the_lock(server, name):
     begin = datetime.datetime.now(datetime.timezone.utc)
     token = server.acquire(name, lease=30, owner="Zoë at web-3")
     view = server.get(url(name))
-    owner = view.pop("owner")
-    assert view == {"name": name, "fair": False, "locked": True, "token": token, "waiters": 0}
+    owner, (holder,) = view.pop("owner"), view.pop("holders")
+    free = {"name": name, "fair": False, "lock_delay": 0, "on_deadlock": "fail", "waiters": 0,
+            "queue": []}
+    assert view == {**free, "locked": True, "token": token}
+    assert holder["token"] == token and 0 < holder["lease_remaining"] <= 30
+    assert holder["owner"] == {"door": "http", "session": None, "label": "Zoë at web-3",
+                               "pid": None, "thread": "Zoë at web-3"}
     assert 0 < owner.pop("lease_remaining") <= 30
     since = datetime.datetime.fromisoformat(owner.pop("since").replace("Z", "+00:00"))
     assert abs((since - begin).total_seconds()) < 2 * PATIENCE
     assert owner == {"door": "http", "label": "Zoë at web-3", "pid": None}
     server.release(name, token)
-    assert server.get(url(name)) == {"name": name, "fair": False, "locked": False, "token": None,
-                                     "owner": None, "waiters": 0}
+    assert server.get(url(name)) == {**free, "locked": False, "token": None, "owner": None,
+                                     "holders": []}
 
 
 def test_owner_without_a_word_still_has_a_label(server, name):

@@ -1,8 +1,10 @@
 /*
  * lock.pml - the lock word, its waiters, and repair, as src/sync/lock.c does it.
  *
- * Stands for: ili_lock_try_fast, give_up, take_or_queue, wait_in_queue, wait_on, leave, dispatch, hand,
- * settle_hand, ili_lock_repair, recover (src/sync/lock.c); ili_agent_sleep, ili_agent_wake_later and
+ * Stands for: ili_lock_try_again and ili_lock_release_fast (src/sync/lock.h); give_up, take_or_queue,
+ * wait_in_queue, wait_on, leave, ili_lock_dispatch, hand, settle_hand, ili_lock_repair, ili_lock_recover
+ * (src/sync/lock.c), the owner being one agent; a lease's end is, for the word, a death of the owner
+ * (ili_lock_revoke, src/sync/lock_owner.c; who keeps the time is lease.pml's); ili_agent_sleep, ili_agent_wake_later and
  * ili_agent_wake_now (src/arena/agent.c); the order of steps in src/session/recover.c.
  *
  * THREADS threads acquire and release ROUNDS times; up to DEATHS of them are killed between any two

@@ -15,7 +15,8 @@
 #include "support/world.h"
 
 #define CREW_MOST 16
-#define CREW_LOCKS 2
+#define CREW_LOCKS 4 /* or other things that are held: see witness.h */
+#define CREW_NUMBERS 8
 #define CREW_MESSAGES 65536u /* a producer's messages that are told apart */
 /* Long enough that a lost wake-up shows, and not a reason to complain. */
 #define CREW_PATIENCE_NS INT64_C(5000000000)
@@ -37,7 +38,10 @@ struct crew_lock {
     _Atomic uint32_t inside; /* member number + 1 */
     _Atomic uint64_t last_token;
     _Atomic uint64_t grants, after_death;
-    _Atomic int64_t last_grant_ns;
+    _Atomic int64_t first_grant_ns; /* after the kill at first_of_ns */
+    _Atomic int64_t first_of_ns;
+    _Atomic uint32_t has[CREW_MOST]; /* what each member has of it; see witness.h */
+    _Atomic uint64_t changes;        /* of `has` */
 };
 
 struct crew_member {
@@ -46,19 +50,26 @@ struct crew_member {
     _Atomic int64_t waited_from_ns, last_ns, longest_ns;
     _Atomic uint32_t taking;  /* a get of up to so many messages is under way */
     _Atomic uint32_t holding; /* lock number + 1 */
+    _Atomic uint32_t linger;  /* what it gets next it keeps until it is killed */
+    _Atomic uint32_t doomed;  /* it is about to be killed, or was: what it has no longer counts */
 };
 
 struct crew_board {
     _Atomic uint32_t stop, go;
+    _Atomic int64_t killed_ns; /* when the last one of the crew was */
     _Atomic uint32_t troubles;
     char trouble[200]; /* the first one */
     struct crew_lock locks[CREW_LOCKS];
     struct crew_member members[CREW_MOST];
+    _Atomic uint64_t numbers[CREW_NUMBERS]; /* what a campaign counts */
     _Atomic uint64_t lost; /* acknowledged, never taken, and their places used again */
     _Atomic uint8_t
         fate[CREW_MOST][CREW_MESSAGES]; /* of the last so many messages: enum crew_fate */
     /* [queue][consumer][producer]: last number taken + 1 */
     _Atomic uint32_t newest[2][CREW_MOST][CREW_MOST];
+    _Atomic uint64_t share_changes; /* of the following */
+    _Atomic uint32_t permits[CREW_MOST],
+        shares[CREW_MOST]; /* who has how much: scenarios_shared.h */
     /* set before the children start */
     bool unordered;    /* messages are given back, so they may come late */
     bool locks_remade; /* a lock may be deleted while it is held, and made anew */
@@ -68,7 +79,10 @@ struct crew {
     struct world *world;
     struct crew_board *board;
     pid_t pids[CREW_MOST];
-    uint32_t me; /* in a child: its number */
+    uint32_t me;                   /* in a child: its number */
+    unsigned killed;               /* how many were */
+    uint64_t lost;                 /* messages that the dead were taking, at most */
+    void (*nudge)(struct crew *c); /* ends the waits of roles that are to stop; may be NULL */
 };
 
 static inline bool crew_open(struct crew *c, struct world *w) {
@@ -105,6 +119,9 @@ static inline bool crew_start(struct crew *c, uint32_t me, void (*role)(struct c
     }
     atomic_store(&m->taking, 0);
     atomic_store(&m->holding, 0);
+    for (unsigned i = 0; i < CREW_LOCKS; i++) atomic_store(&c->board->locks[i].has[me], 0);
+    atomic_store(&m->linger, 0);
+    atomic_store(&m->doomed, 0);
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -128,7 +145,26 @@ static inline void crew_progress(struct crew *c) {
     atomic_fetch_add(&m->progress, 1);
 }
 
+/* With something in its hands: stays so if it is to die now. */
+static inline void crew_linger(struct crew *c) {
+    struct crew_member *m = &c->board->members[c->me];
+    int64_t end = test_now_ns() + CREW_PATIENCE_NS;
+    while (atomic_load(&m->linger) && !crew_stopped(c) && test_now_ns() < end) test_pause();
+}
+
 /* ---- locks ------------------------------------------------------------------------------------ */
+
+/* A waiter went on: notes it if it is the first since the last kill. */
+static inline void crew_note_grant(struct crew *c, unsigned number) {
+    struct crew_lock *l = &c->board->locks[number];
+    int64_t killed = atomic_load(&c->board->killed_ns), before = atomic_load(&l->first_of_ns);
+    atomic_fetch_add(&l->grants, 1);
+    if (before != killed) {
+        int64_t now = test_now_ns();
+        if (now > killed && atomic_compare_exchange_strong(&l->first_of_ns, &before, killed))
+            atomic_store(&l->first_grant_ns, now);
+    }
+}
 
 /* After a grant: whether nobody else is inside, and the token is a new one. */
 static inline void crew_enter(struct crew *c, unsigned number, il_status how, uint64_t token) {
@@ -141,9 +177,8 @@ static inline void crew_enter(struct crew *c, unsigned number, il_status how, ui
     }
     if (before && how != IL_EOWNERDEAD && !c->board->locks_remade)
         crew_trouble(c, "lock %u: %u is inside", number, before - 1);
-    atomic_fetch_add(&l->grants, 1);
     if (how == IL_EOWNERDEAD) atomic_fetch_add(&l->after_death, 1);
-    atomic_store(&l->last_grant_ns, test_now_ns());
+    crew_note_grant(c, number);
     atomic_store(&c->board->members[c->me].holding, number + 1);
 }
 
@@ -162,7 +197,8 @@ static inline const char *crew_lock_name(unsigned number) {
 
 static inline il_lock *crew_open_lock(struct crew *c, unsigned number) {
     const char *name = crew_lock_name(number);
-    il_lock_options options = {sizeof options, number == FAIR ? IL_LOCK_FAIR : 0};
+    il_lock_options options = {.struct_bytes = sizeof options,
+                               .flags = number == FAIR ? IL_LOCK_FAIR : 0};
     il_lock *lock = NULL;
     if (il_lock_open(c->world->domain, name, strlen(name), &options, &lock) != IL_OK) {
         crew_trouble(c, "lock %s: %s", name, il_error_message());
@@ -183,6 +219,7 @@ static inline bool crew_use_lock(struct crew *c, il_lock *lock, unsigned number,
     }
     crew_enter(c, number, status, token);
     crew_progress(c);
+    crew_linger(c);
     crew_leave(c, number);
     status = il_lock_release(lock, token);
     if (status != IL_OK && status != IL_EDELETED) {
@@ -408,6 +445,7 @@ static inline bool crew_stop(struct crew *c, double seconds) {
             well = false;
         }
         if (!all) crew_nudge(c, queues, room);
+        if (!all && c->nudge) c->nudge(c);
         if (!all) test_pause();
     }
     for (unsigned i = 0; i < 2; i++) il_queue_close(queues[i]);

@@ -29,6 +29,13 @@ static inline struct ili_agent *test_self(void) {
     return self;
 }
 
+static inline uint32_t test_number(const struct ili_agent *agent) {
+    return ili_agent_number(&test_member.arena, agent);
+}
+
+/* The calling thread as an owner. */
+static inline uint32_t test_me(void) { return test_number(test_self()); }
+
 static inline bool test_enter(uint64_t bytes) {
     struct ili_arena arena;
     uint32_t slot;

@@ -7,6 +7,7 @@
 #ifndef TESTS_SUPPORT_WORLD_H
 #define TESTS_SUPPORT_WORLD_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "arena/alloc.h"
 #include "arena/guard.h"
 #include "lib/domain.h"
+#include "session/expiry.h"
 #include "session/fork.h"
 #include "session/keeper.h"
 #include "session/kinds.h"
@@ -31,7 +33,9 @@ struct world {
     struct ili_member server;
     struct ili_keeper *keeper;
     int listen_fd;
-    pthread_t acceptor;
+    pthread_t acceptor, timekeeper;
+    _Atomic bool closing;
+    _Atomic uint64_t turns; /* of who keeps the time */
 };
 
 static inline void *world_accept(void *argument) {
@@ -40,6 +44,23 @@ static inline void *world_accept(void *argument) {
     while ((fd = accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
         ili_keeper_adopt(w->keeper, fd);
     }
+    return NULL;
+}
+
+/* Ends leases, as a server's loop does. It does not listen to the doorbell, which is the tests' own to hear:
+ * so it looks every millisecond. */
+static inline void *world_keep_time(void *argument) {
+    struct world *w = argument;
+    struct ili_expiry expiry = {0};
+    struct ili_agent *self;
+    if (ili_agent_current(&w->server, &self) != IL_OK) return NULL;
+    while (!atomic_load(&w->closing)) {
+        ili_expiry_collect(&expiry, &w->server, false);
+        ili_expiry_run(&expiry, &w->server, self, test_now_ns());
+        atomic_fetch_add(&w->turns, 1);
+        poll(NULL, 0, 1);
+    }
+    ili_expiry_free(&expiry);
     return NULL;
 }
 
@@ -77,7 +98,8 @@ static inline bool world_serve(struct world *w, uint64_t bytes) {
     return bind(w->listen_fd, (struct sockaddr *)&address, sizeof address) == 0 &&
            listen(w->listen_fd, 64) == 0 &&
            ili_keeper_serve(&w->server, &events, &w->keeper) == IL_OK &&
-           pthread_create(&w->acceptor, NULL, world_accept, w) == 0;
+           pthread_create(&w->acceptor, NULL, world_accept, w) == 0 &&
+           pthread_create(&w->timekeeper, NULL, world_keep_time, w) == 0;
 }
 
 /* SERVED: this process is the server, and attached to itself as well. */
@@ -103,6 +125,8 @@ static inline bool world_join(struct world *w) {
 static inline void world_close(struct world *w) {
     il_domain_close(w->domain);
     if (!w->served) return;
+    atomic_store(&w->closing, true);
+    pthread_join(w->timekeeper, NULL);
     shutdown(w->listen_fd, SHUT_RDWR);
     pthread_join(w->acceptor, NULL);
     close(w->listen_fd);
@@ -115,6 +139,22 @@ static inline void world_close(struct world *w) {
 /* Sees to it that somebody repairs after deaths, though this process does not wait for anybody. */
 static inline void world_watch(struct world *w) {
     if (w->domain->member.before_wait) w->domain->member.before_wait(&w->domain->member);
+}
+
+struct world_turns {
+    struct world *world;
+    uint64_t until;
+};
+
+static inline bool world_has_turned(void *context) {
+    struct world_turns *t = context;
+    return atomic_load(&t->world->turns) >= t->until;
+}
+
+/* Until the server is through with all leases that are over by now, and has closed their objects. */
+static inline bool world_await_time(struct world *w) {
+    struct world_turns turns = {w, atomic_load(&w->turns) + 2};
+    return !w->served || test_wait(world_has_turned, &turns, 10);
 }
 
 static inline uint64_t world_free_bytes(struct world *w) {
@@ -130,6 +170,22 @@ static inline unsigned world_others(struct world *w) {
                  atomic_load_explicit(&a->slots[i].state, memory_order_acquire) != ILI_SLOT_FREE;
     }
     return count;
+}
+
+struct world_bytes {
+    struct world *world;
+    uint64_t free;
+};
+
+static inline bool world_has_bytes(void *context) {
+    struct world_bytes *b = context;
+    return world_free_bytes(b->world) == b->free;
+}
+
+/* Whether FREE bytes are free, perhaps in a moment: who keeps the time may have an object open. */
+static inline bool world_gets_back(struct world *w, uint64_t free, double seconds) {
+    struct world_bytes bytes = {w, free};
+    return test_wait(world_has_bytes, &bytes, seconds);
 }
 
 static inline bool world_is_alone(void *world) { return world_others(world) == 0; }

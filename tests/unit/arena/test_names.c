@@ -102,7 +102,7 @@ Test(arena_names, live_as_long_as_somebody_refers_to_them) {
                  IL_OK);
     cr_assert_not(created);
     cr_assert_eq(one, two);
-    il_lock_options fair = {sizeof fair, IL_LOCK_FAIR};
+    il_lock_options fair = {.struct_bytes = sizeof fair, .flags = IL_LOCK_FAIR};
     cr_assert_eq(ili_names_open(&test_member, test_self(), &ili_lock_kind, "it", 2, &fair, 0, NULL,
                                 &two, NULL),
                  IL_ECONFLICT);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "client/domain.h"
+#include "client/self.h"
 #include "unit/client/fake_server.h"
 
 static il_status fake_fail(il_status status, const char *text) {
@@ -40,5 +41,58 @@ FAKE_UNUSED static struct ili_remote_domain *fake_domain(struct fake *f) {
 
 /* Opens a lock without the server's knowledge, so that tests count only what they mean. */
 FAKE_UNUSED static void fake_open_ok(int fd) { fake_answer(fd, 200, "{\"name\":\"l\"}"); }
+
+/* ---- answers by rules ------------------------------------------------------------------------ */
+
+/* What is answered to requests whose "METHOD path" contains REQUEST; 0 for STATUS ends a list. */
+struct fake_rule {
+    const char *request;
+    int status;
+    const char *body;
+};
+
+static const struct fake_rule *_Atomic fake_rules; /* the first that fits; none: 200 {} */
+
+FAKE_UNUSED static void fake_by_rules(struct fake *f, int fd, const struct fake_request *r) {
+    char line[300];
+    (void)f;
+    snprintf(line, sizeof line, "%s %s", r->method, r->path);
+    const struct fake_rule *rule = fake_rules;
+    while (rule && rule->status && !strstr(line, rule->request)) rule++;
+    bool none = !rule || !rule->status;
+    fake_answer(fd, none ? 200 : rule->status, none ? "{}" : rule->body);
+}
+
+/* Request number N is "METHOD path", and its body BODY. */
+FAKE_UNUSED static void fake_saw(struct fake *f, int n, const char *line, const char *body) {
+    char seen[300];
+    cr_assert_gt(fake_count(f), n, "only %d requests", fake_count(f));
+    snprintf(seen, sizeof seen, "%s %s", f->requests[n].method, f->requests[n].path);
+    cr_assert_str_eq(seen, line);
+    if (body) cr_assert_str_eq(f->requests[n].body, body);
+}
+
+/* The calling thread's owner key, as a member of a body. Borrowed until the next call. */
+FAKE_UNUSED static const char *fake_owner(void) {
+    static char text[64];
+    struct ili_buffer key = {0};
+    ili_remote_self_write(&key, ili_remote_self());
+    snprintf(text, sizeof text, "\"owner\":%s", ili_buffer_text(&key));
+    ili_buffer_free(&key);
+    return text;
+}
+
+/* A body, with FORMAT's %s replaced by fake_owner(). Borrowed until the next call. */
+FAKE_UNUSED static const char *fake_body(const char *format) {
+    static char text[1024];
+    const char *at = strstr(format, "%s");
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - format), format, fake_owner(), at + 2);
+    return text;
+}
+
+/* A grant for rules. */
+#define FAKE_GRANT(token)                                                                          \
+    "{\"name\":\"x\",\"token\":\"" #token "\",\"lease\":null,\"owner_died\":false}"
+#define FAKE_PROBLEM(code) "{\"code\":\"" code "\",\"detail\":\"because\"}"
 
 #endif

@@ -9,7 +9,8 @@
  *     fake_stop(f);
  *
  * `reply` runs in a thread of the connection; r->number counts requests from 0. Requests for
- * /v1/version are answered here and not counted, until `greets` is false.
+ * /v1/version are answered here and not counted, until `greets` is false; so are those that make, renew
+ * and end sessions, which are counted by themselves, until `hosts` is false.
  */
 #ifndef TESTS_UNIT_CLIENT_FAKE_SERVER_H
 #define TESTS_UNIT_CLIENT_FAKE_SERVER_H
@@ -38,9 +39,12 @@ struct fake_request {
 
 struct fake {
     char address[64];
-    bool greets;
+    _Atomic bool greets, hosts;
+    double ttl;                /* of sessions */
+    _Atomic bool sessions_end; /* renewals are refused */
+    int made, renewed, over;   /* sessions; the N-th made is "sN" */
     int listener;
-    void (*reply)(struct fake *, int fd, const struct fake_request *);
+    void (*_Atomic reply)(struct fake *, int fd, const struct fake_request *);
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     struct fake_request requests[FAKE_MAX];
@@ -135,6 +139,29 @@ static bool fake_read(int fd, struct fake_request *r) {
     return whole;
 }
 
+/* Answers what is about sessions. False: R is about something else. */
+static bool fake_session(struct fake *f, int fd, const struct fake_request *r) {
+    char body[200];
+    static const char path[] = "/v1/sessions";
+    if (!f->hosts || strncmp(r->path, path, sizeof path - 1) != 0) return false;
+    bool makes = strcmp(r->path, path) == 0 && strcmp(r->method, "POST") == 0;
+    bool ends = strcmp(r->method, "DELETE") == 0;
+    if (!makes && !ends && !strstr(r->path, "/renew")) return false;
+    pthread_mutex_lock(&f->mutex);
+    int number = makes ? ++f->made : f->made;
+    bool refuses = f->sessions_end && !makes && !ends;
+    f->renewed += !makes && !ends;
+    f->over += ends;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->mutex);
+    snprintf(body, sizeof body, "{\"id\":\"s%d\",\"ttl\":%g}", number, f->ttl);
+    if (refuses)
+        fake_problem(fd, 410, "session_ended", "it was not renewed in time");
+    else
+        fake_answer(fd, makes ? 201 : 200, body);
+    return true;
+}
+
 struct fake_servant {
     struct fake *f;
     int fd;
@@ -149,6 +176,10 @@ static void *fake_serve(void *context) {
         if (f->greets && strstr(r.path, "/v1/version")) {
             free(r.body);
             fake_answer(self->fd, 200, "{\"version\":\"0.1.0\",\"api\":1,\"abi\":1}");
+            continue;
+        }
+        if (fake_session(f, self->fd, &r)) {
+            free(r.body);
             continue;
         }
         pthread_mutex_lock(&f->mutex);
@@ -200,7 +231,8 @@ FAKE_UNUSED static struct fake *fake_start(void (*reply)(struct fake *, int,
     pthread_cond_init(&f->changed, &monotonic);
     pthread_mutex_init(&f->mutex, NULL);
     f->reply = reply;
-    f->greets = true;
+    f->greets = f->hosts = true;
+    f->ttl = 30;
     f->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(bind(f->listener, (struct sockaddr *)&at, sizeof at), 0);
     cr_assert_eq(listen(f->listener, 50), 0);
@@ -224,6 +256,14 @@ FAKE_UNUSED static void fake_stop(struct fake *f) {
     free(f);
 }
 
+/* *COUNTER of now. */
+FAKE_UNUSED static int fake_get(struct fake *f, const int *counter) {
+    pthread_mutex_lock(&f->mutex);
+    int value = *counter;
+    pthread_mutex_unlock(&f->mutex);
+    return value;
+}
+
 /* How many requests have come. */
 FAKE_UNUSED static int fake_count(struct fake *f) {
     pthread_mutex_lock(&f->mutex);
@@ -232,7 +272,7 @@ FAKE_UNUSED static int fake_count(struct fake *f) {
     return count;
 }
 
-/* Waits until *COUNTER (f->count, f->left) is at least WANTED. False after ten seconds. */
+/* Waits until *COUNTER (f->count, f->left, f->renewed, …) is at least WANTED. False after ten seconds. */
 FAKE_UNUSED static bool fake_reaches(struct fake *f, const int *counter, int wanted) {
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);

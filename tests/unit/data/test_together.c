@@ -29,7 +29,7 @@ static void use_lock(unsigned i, uint64_t *random) {
     if (status == IL_ETIMEOUT) return;
     expect(status == IL_OK);
     protected_by[i]++;
-    expect(ili_lock_release(&test_member, locks[i], token) == IL_OK);
+    expect(ili_lock_release(&test_member, locks[i], test_me(), token) == IL_OK);
 }
 
 static void use_queue(unsigned i, uint64_t *random) {
@@ -64,7 +64,7 @@ static void use_names(uint64_t *random) {
     struct ili_lock *lock = ili_object_at(&test_member.arena, at, ILI_KIND_LOCK);
     uint64_t token;
     if (ili_lock_acquire(&test_member, lock, 0, &token) == IL_OK) {
-        il_status status = ili_lock_release(&test_member, lock, token);
+        il_status status = ili_lock_release(&test_member, lock, test_me(), token);
         expect(status == IL_OK || status == IL_EDELETED);
     }
     expect(ili_names_close(&test_member, self, at, NULL) == IL_OK);
@@ -86,7 +86,7 @@ static void *work(void *number) {
 
 Test(data_together, all_objects_at_once, .timeout = 120) {
     pthread_t threads[THREADS];
-    il_lock_options fair = {sizeof fair, IL_LOCK_FAIR};
+    il_lock_options fair = {.struct_bytes = sizeof fair, .flags = IL_LOCK_FAIR};
     il_queue_options small = {sizeof small, 0, 3};
     cr_assert(test_enter(UINT64_C(32) << 20));
     locks[0] = test_object(&ili_lock_kind, "plain", NULL);

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "server/objects.h"
 #include "server/path.h"
 #include "server/router.h"
 
@@ -27,6 +28,14 @@ Test(server_router, each_route_is_found_by_its_path_alone) {
             cr_assert(methods & ILI_OPTIONS, "%s", url);
         }
         cr_assert_eq(found, r->method == ILI_GET ? ILI_GET | ILI_HEAD : r->method, "%s", url);
+    }
+}
+
+Test(server_router, every_collection_of_objects_is_known) {
+    for (const struct ili_route *r = ili_routes; r->handle; r++) {
+        bool objects = r->handle == ili_objects_get || r->handle == ili_objects_put ||
+                       r->handle == ili_objects_delete || r->handle == ili_objects_list;
+        cr_assert(!objects || ili_collection_named(r->collection), "%s", r->collection);
     }
 }
 

@@ -210,6 +210,7 @@ Test(session_attach, other_users_are_refused, .timeout = 30) {
     status = WIFEXITED(ended_how) ? -WEXITSTATUS(ended_how) : 1;
     unlink(address.sun_path);
     cr_assert_eq(status, IL_EACCESS, "%d", status);
+    cr_assert(test_wait(is_positive, &refused, 10)); /* told after the answer was sent */
     cr_assert_eq(refusal, IL_EACCESS);
     cr_assert_eq(used_slots(), 1);
     stop();

@@ -4,14 +4,19 @@
 #include <stdio.h>
 
 #include "arena/doorbell.h"
+#include "arena/lease.h"
+#include "arena/open_table.h"
 #include "base/clock.h"
+#include "session/thread_end.h"
 #include "support/member.h"
 #include "sync/lock.h"
+#include "sync/lock_word.h"
+#include "sync/rlock.h"
 
 static struct ili_lock *lock;
 
 static void open_lock(uint32_t flags) {
-    il_lock_options options = {sizeof options, flags};
+    il_lock_options options = {.struct_bytes = sizeof options, .flags = flags};
     cr_assert(test_enter(8 << 20));
     lock = test_object(&ili_lock_kind, "it", &options);
     cr_assert_not_null(lock);
@@ -56,10 +61,12 @@ static void grants_parked_waiters_in_order(uint32_t flags) {
     previous = acquire();
     for (int i = 0; i < 5; i++) {
         waiters[i] = bell();
-        cr_assert_eq(ili_lock_enqueue(&test_member, lock, waiters[i], &token), IL_ETIMEOUT);
+        cr_assert_eq(
+            ili_lock_enqueue(&test_member, lock, waiters[i], test_number(waiters[i]), &token),
+            IL_ETIMEOUT);
         check();
     }
-    cr_assert_eq(ili_lock_release(&test_member, lock, previous), IL_OK);
+    cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), previous), IL_OK);
     for (int i = 0; i < 5; i++) {
         check();
         cr_assert(rang_for(waiters[i]), "waiter %d", i);
@@ -68,7 +75,7 @@ static void grants_parked_waiters_in_order(uint32_t flags) {
         previous = token;
         for (int k = i + 1; k < 5; k++)
             cr_assert_eq(ili_lock_poll(waiters[k], &token), IL_ETIMEOUT);
-        cr_assert_eq(ili_lock_release(&test_member, lock, previous), IL_OK);
+        cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), previous), IL_OK);
         ili_agent_release(&test_member, waiters[i]);
     }
     check();
@@ -89,22 +96,27 @@ Test(sync_lock, withdrawn_waiter_costs_the_others_nothing) {
         first = acquire();
         for (int i = 0; i < 4; i++) {
             waiters[i] = bell();
-            ili_lock_enqueue(&test_member, lock, waiters[i], &token);
+            ili_lock_enqueue(&test_member, lock, waiters[i], test_number(waiters[i]), &token);
         }
         cr_assert_eq(ili_lock_withdraw(&test_member, lock, waiters[1], &token), IL_ETIMEOUT);
         check();
         cr_assert_eq(ili_lock_withdraw(&test_member, lock, waiters[0], &token), IL_ETIMEOUT);
         check();
-        cr_assert_eq(ili_lock_release(&test_member, lock, first), IL_OK);
+        cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), first), IL_OK);
         /* it was granted meanwhile: it holds the lock, and says so */
         cr_assert_eq(ili_lock_withdraw(&test_member, lock, waiters[2], &token), IL_OK);
         cr_assert_eq(token, first + 1);
-        cr_assert_eq(ili_lock_release(&test_member, lock, token), IL_OK);
+        cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), token), IL_OK);
         cr_assert_eq(ili_lock_poll(waiters[3], &token), IL_OK);
-        cr_assert_eq(ili_lock_release(&test_member, lock, token), IL_OK);
+        cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), token), IL_OK);
         check();
         test_leave();
     }
+}
+
+static il_status void_grant(uint64_t token, const char *reason) {
+    return ili_lock_kind.revoke(&test_member, test_self(), lock, token,
+                                reason ? IL_EREVOKED : IL_ELEASE, reason);
 }
 
 Test(sync_lock, voided_grant_goes_to_the_next_who_is_told) {
@@ -112,19 +124,151 @@ Test(sync_lock, voided_grant_goes_to_the_next_who_is_told) {
     open_lock(0);
     first = acquire();
     struct ili_agent *waiter = bell();
-    ili_lock_enqueue(&test_member, lock, waiter, &token);
-    cr_assert_eq(ili_lock_void(&test_member, lock, first + 1), IL_ESTALE);
-    cr_assert_eq(ili_lock_void(&test_member, lock, 0), IL_ESTALE);
-    cr_assert_eq(ili_lock_void(&test_member, lock, first), IL_OK);
-    cr_assert_eq(ili_lock_void(&test_member, lock, first), IL_ESTALE);
+    ili_lock_enqueue(&test_member, lock, waiter, test_number(waiter), &token);
+    cr_assert_eq(void_grant(first + 1, NULL), IL_ENOTHELD);
+    cr_assert_eq(void_grant(first - 1, NULL), IL_ESTALE);
+    cr_assert_eq(void_grant(first, NULL), IL_OK);
+    cr_assert_eq(void_grant(first, NULL), IL_ESTALE);
     cr_assert_eq(ili_lock_poll(waiter, &token), IL_EOWNERDEAD);
-    cr_assert_eq(ili_lock_release(&test_member, lock, first), IL_ESTALE);
-    cr_assert_eq(ili_lock_void(&test_member, lock, token), IL_OK);
-    cr_assert_eq(ili_lock_void(&test_member, lock, token), IL_ESTALE, "the lock is free");
+    cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), first), IL_ELEASE);
+    cr_assert_eq(ili_lock_token_check(&test_member, lock, first), IL_ELEASE);
+    cr_assert_eq(ili_lock_token_check(&test_member, lock, token), IL_OK);
+    cr_assert_eq(void_grant(token, "enough"), IL_OK);
+    cr_assert_eq(void_grant(token, NULL), IL_ENOTHELD, "the lock is free");
+    cr_assert_eq(ili_lock_token_check(&test_member, lock, token), IL_EREVOKED);
     check();
     cr_assert_eq(ili_lock_acquire(&test_member, lock, 0, &token), IL_EOWNERDEAD);
-    cr_assert_eq(ili_lock_release(&test_member, lock, token), IL_OK);
+    cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), token), IL_OK);
+    cr_assert_eq(ili_lock_token_check(&test_member, lock, token), IL_ENOTHELD);
     cr_assert_eq(ili_lock_acquire(&test_member, lock, 0, &token), IL_OK);
+    test_leave();
+}
+
+/* ---- owners, leases, delays ------------------------------------------------------------------------ */
+
+static size_t leases_in_use(void) {
+    size_t count = 0;
+    struct ili_lease *lease;
+    for (uint32_t n = 1; (lease = ili_lease_at(&test_member.arena, n)); n++) {
+        count += atomic_load(&lease->holder) != 0;
+    }
+    return count;
+}
+
+Test(sync_lock, lease_goes_with_its_grant) {
+    uint64_t token;
+    struct ili_grant grant;
+    open_lock(0);
+    token = acquire();
+    cr_assert_eq(ili_lock_lease(&test_member, lock, test_me(), token, INT64_C(3600000000000)),
+                 IL_OK);
+    cr_assert_eq(leases_in_use(), 1);
+    cr_assert_not(ili_lock_release_fast(lock, test_me(), token),
+                  "a lease is not for the fast path");
+    cr_assert_eq(ili_lock_kind.grants(&test_member, lock, &grant, 1), 1);
+    cr_assert_eq(grant.token, token);
+    cr_assert_eq(grant.owner, test_me());
+    cr_assert(grant.lease > 0);
+    cr_assert_eq(ili_lock_lease(&test_member, lock, test_me(), 0, INT64_C(7200000000000)), IL_OK);
+    cr_assert_eq(leases_in_use(), 1, "renewed");
+    cr_assert_eq(ili_lock_lease(&test_member, lock, test_me(), token, 0), IL_OK);
+    cr_assert_eq(leases_in_use(), 0, "without limit");
+    cr_assert_eq(ili_lock_lease(&test_member, lock, test_me(), token, INT64_C(3600000000000)),
+                 IL_OK);
+    check();
+    cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), token), IL_OK);
+    cr_assert_eq(leases_in_use(), 0);
+    cr_assert_eq(ili_lock_lease(&test_member, lock, test_me(), token, 1000000), IL_ENOTHELD);
+    cr_assert_eq(atomic_load(&lock->word) & ILI_LOCK_LOW, 0);
+    token = acquire();
+    cr_assert_eq(ili_lock_release_fast(lock, test_me(), token), true);
+    test_leave();
+}
+
+Test(sync_lock, lock_delay_holds_it_back_after_a_failure_only) {
+    uint64_t token;
+    struct ili_lock_view view;
+    il_lock_options options = {.struct_bytes = sizeof options,
+                               .lock_delay_ns = INT64_C(3600000000000)};
+    cr_assert(test_enter(8 << 20));
+    lock = test_object(&ili_lock_kind, "it", &options);
+    cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), acquire()), IL_OK);
+    token = acquire(); /* a normal release delays nobody */
+    struct ili_agent *waiter = bell();
+    uint64_t granted = 0;
+    cr_assert_eq(ili_lock_enqueue(&test_member, lock, waiter, test_number(waiter), &granted),
+                 IL_ETIMEOUT);
+    cr_assert_eq(void_grant(token, "it hangs"), IL_OK);
+    ili_lock_look(&test_member, lock, &view);
+    cr_assert(view.held_back && view.owner == 0);
+    cr_assert_eq(leases_in_use(), 1);
+    cr_assert_eq(ili_lock_poll(waiter, &granted), IL_ETIMEOUT);
+    cr_assert_eq(ili_lock_acquire(&test_member, lock, 0, &granted), IL_ETIMEOUT);
+    cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), token), IL_EREVOKED);
+    check();
+    cr_assert_eq(void_grant(token, NULL), IL_OK); /* as the timekeeper does */
+    cr_assert_eq(leases_in_use(), 0);
+    cr_assert_eq(ili_lock_poll(waiter, &granted), IL_EOWNERDEAD);
+    cr_assert_eq(granted, token + 1);
+    check();
+    test_leave();
+}
+
+/* Nobody keeps the time here: the grant stands in the word, and is nobody's, until somebody acquires. */
+Test(sync_lock, lease_that_is_over_is_no_reason_to_acquire_again) {
+    struct ili_gate_holder holder;
+    struct ili_gate gate = {.holders = &holder, .holder_room = 1};
+    uint64_t token = 0, first = 0;
+    cr_assert(test_enter(8 << 20));
+    test_member.before_wait = NULL;
+    struct ili_rlock *rlock = test_object(&ili_rlock_kind, "it", NULL);
+    cr_assert_eq(ili_rlock_acquire(&test_member, rlock, 0, &first), IL_OK);
+    cr_assert_eq(ili_rlock_acquire(&test_member, rlock, 0, &first), IL_OK);
+    cr_assert_eq(ili_lock_lease(&test_member, &rlock->lock, test_me(), first, 1000000), IL_OK);
+    while (ili_lock_token_check(&test_member, &rlock->lock, first) == IL_OK) test_pause();
+    cr_assert_eq(ili_rlock_release(&test_member, rlock, test_me(), first, NULL), IL_ELEASE);
+    /* who waits for it does not wait for its owner */
+    ili_rlock_kind.gate(&test_member, rlock, test_self(), &gate);
+    cr_assert_eq(gate.holder_count, 0);
+    cr_assert_eq(ili_rlock_acquire(&test_member, rlock, 0, &token), IL_EOWNERDEAD);
+    cr_assert_eq(token, first + 1);
+    cr_assert_eq(ili_rlock_depth(rlock, test_me()), 1);
+    test_leave();
+}
+
+static uint64_t word_of_thread; /* while it held the lock */
+
+static void *acquire_and_end(void *token) {
+    *(uint64_t *)token = acquire();
+    word_of_thread = ili_lock_load(lock);
+    return NULL;
+}
+
+Test(sync_lock, grant_outlives_its_thread) {
+    uint64_t token = 0;
+    struct ili_grant grant;
+    pthread_t thread;
+    struct ili_agent *home;
+    open_lock(0);
+    ili_thread_end_prepare();
+    uint32_t entry;
+    cr_assert_eq(ili_open_claim(&test_member, test_self(), &entry), IL_OK);
+    atomic_store(ili_open_entry(&test_member, entry), ili_off_of(&test_member.arena, lock));
+    pthread_create(&thread, NULL, acquire_and_end, &token);
+    pthread_join(thread, NULL);
+    cr_assert_eq(ili_lock_kind.grants(&test_member, lock, &grant, 1), 1);
+    cr_assert_eq(ili_agent_home(&test_member, &home), IL_OK);
+    cr_assert_eq(grant.owner, test_number(home));
+    cr_assert_eq(ili_lock_acquire(&test_member, lock, 0, &token), IL_ETIMEOUT);
+    /* who had looked at the word before the thread ended is not misled by the agent that is gone */
+    cr_assert(ili_lock_owner(word_of_thread) != grant.owner);
+    cr_assert_eq(ili_lock_check_holder(&test_member, lock, word_of_thread, test_me(), token),
+                 IL_OK);
+    cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), token), IL_OK);
+    cr_assert_eq(ili_lock_check_holder(&test_member, lock, word_of_thread, test_me(), token),
+                 IL_ENOTHELD);
+    check();
+    atomic_store(ili_open_entry(&test_member, entry), 0);
     test_leave();
 }
 
@@ -133,23 +277,24 @@ Test(sync_lock, tokens_grow_past_the_end_of_the_sequence) {
     open_lock(0);
     atomic_store(&lock->last_token, start);
     atomic_store(&lock->word, start << 32);
+    _Atomic uint64_t last = start;
     for (int i = 0; i < 20; i++) {
         bool fast = i % 2;
         if (fast) {
-            cr_assert(ili_lock_try_fast(lock, test_member.slot + 1, &token));
+            cr_assert(ili_lock_try_again(lock, test_me(), &last, &token));
         } else {
             token = acquire();
+            last = token;
         }
         cr_assert_eq(token, previous + 1, "%llx after %llx", (unsigned long long)token,
                      (unsigned long long)previous);
-        cr_assert_eq(ili_lock_release(&test_member, lock, previous), IL_ESTALE);
-        cr_assert_not(ili_lock_release_fast(lock, test_member.slot + 1, previous));
-        cr_assert_not(
-            ili_lock_release_fast(lock, test_member.slot + 1, token + (UINT64_C(1) << 32)));
-        cr_assert_eq(ili_lock_release(&test_member, lock, token + (UINT64_C(1) << 32)),
+        cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), previous), IL_ESTALE);
+        cr_assert_not(ili_lock_release_fast(lock, test_me(), previous));
+        cr_assert_not(ili_lock_release_fast(lock, test_me(), token + (UINT64_C(1) << 32)));
+        cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), token + (UINT64_C(1) << 32)),
                      IL_ENOTHELD);
-        if (!(i % 4 < 2 && ili_lock_release_fast(lock, test_member.slot + 1, token))) {
-            cr_assert_eq(ili_lock_release(&test_member, lock, token), IL_OK);
+        if (!(i % 4 < 2 && ili_lock_release_fast(lock, test_me(), token))) {
+            cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), token), IL_OK);
         }
         previous = token;
     }
@@ -173,7 +318,7 @@ static void *hammer(void *argument) {
         }
         inside--;
         atomic_fetch_add(&grants[number], 1);
-        if (ili_lock_release(&test_member, lock, token) != IL_OK) break;
+        if (ili_lock_release(&test_member, lock, test_me(), token) != IL_OK) break;
     }
     return NULL;
 }
@@ -218,7 +363,8 @@ Test(sync_lock, parked_waiter_is_granted_soon_amid_eight_threads, .timeout = 120
     for (int i = 0; i < ROUNDS; i++) {
         uint64_t token = 0, count;
         int64_t begin = test_now_ns();
-        il_status status = ili_lock_enqueue(&test_member, lock, waiter, &token);
+        il_status status =
+            ili_lock_enqueue(&test_member, lock, waiter, test_number(waiter), &token);
         while (status == IL_ETIMEOUT && test_now_ns() - begin < INT64_C(10000000000)) {
             struct pollfd polled = {test_member.doorbell_fd, POLLIN, 0};
             poll(&polled, 1, 100);
@@ -230,7 +376,7 @@ Test(sync_lock, parked_waiter_is_granted_soon_amid_eight_threads, .timeout = 120
         }
         cr_assert_eq(status, IL_OK, "round %d", i);
         waited[i] = (double)(test_now_ns() - begin) / 1e6;
-        cr_assert_eq(ili_lock_release(&test_member, lock, token), IL_OK);
+        cr_assert_eq(ili_lock_release(&test_member, lock, test_me(), token), IL_OK);
     }
     atomic_store(&stop, 1);
     for (int i = 0; i < 8; i++) pthread_join(threads[i], NULL);
@@ -250,7 +396,8 @@ static void *give_up(void *argument) {
         il_status status = ili_lock_acquire(&test_member, lock, deadline, &token);
         atomic_fetch_add(&grants[(uintptr_t)argument], 1);
         if (status == IL_ETIMEOUT) continue;
-        if (status != IL_OK || ili_lock_release(&test_member, lock, token) != IL_OK) break;
+        if (status != IL_OK || ili_lock_release(&test_member, lock, test_me(), token) != IL_OK)
+            break;
     }
     return NULL;
 }
