@@ -2,10 +2,11 @@
  * interlock.h - locks, queues and more, shared by threads, processes, languages and machines.
  *
  * One set of calls, three kinds of domain:
- *   "private:"            an arena of this program and the children it forks; no server
+ *   "private:"            an arena of this program and the children it forks or starts; no server
  *   "unix:PATH"           the arena of an interlockd on this host: the same objects that curl sees,
  *                         at the cost of a few nanoseconds
  *   "http://HOST:PORT"    an interlockd anywhere, spoken to over HTTP
+ * and "inherited:", which is whichever of them the program was started with: see il_process_start().
  *
  *     il_domain *domain = NULL;
  *     il_lock *lock = NULL;
@@ -34,10 +35,12 @@
  *     to a session that a thread of the library keeps alive; if the server cannot be reached for that,
  *     everything is lost after 30 s, and the next calls say IL_ELEASE. A barrier wait is one request: it
  *     breaks the barrier after the server's longest wait (5 minutes), also with IL_FOREVER.
- *   - The calls are not async-signal-safe, except il_interrupt().
+ *   - The calls are not async-signal-safe, except il_interrupt() and il_cancel().
  *   - fork(): the child of a process with a private domain shares it and has a session of its own: it
  *     holds nothing of what its parent holds. In the child of a process attached to a server every
  *     call on the inherited handles returns IL_EFORKED until the child opens a domain itself.
+ *   - A program that is started by il_process_start() with a domain opens it as "inherited:", and has a
+ *     session of its own as well: also of a private domain, without a server.
  */
 #ifndef INTERLOCK_H
 #define INTERLOCK_H
@@ -54,7 +57,7 @@ extern "C" {
 #define IL_VERSION_PATCH 0
 
 /* Grows with every change a compiled program can notice; see il_abi_version(). */
-#define IL_ABI_VERSION 2
+#define IL_ABI_VERSION 3
 
 /* 0, or one of the negative codes below. The codes never change their meaning. */
 typedef int32_t il_status;
@@ -95,6 +98,14 @@ typedef int32_t il_status;
 #define IL_EREVOKED (-33)     /* an operator broke the grant; the message has the reason */
 #define IL_EUPGRADE (-34)     /* a shared grant cannot become an exclusive one: release it first */
 #define IL_ESESSION (-35)     /* the session has ended, or never was */
+#define IL_ECANCELLED (-36)   /* the thread or task was asked to stop: il_cancelled() is true */
+#define IL_ESTARTED (-37)     /* a thread, process or timer can be started only once */
+#define IL_ENOTSTARTED (-38)  /* it has not been started */
+#define IL_ESELF (-39)        /* a thread cannot join itself */
+#define IL_EFAILED (-40)      /* the task's function failed; the message has its error */
+#define IL_ELOST (-41)        /* the task's worker died, and it is not tried again */
+#define IL_EPROGRAM (-42)     /* the server's configuration does not allow that program */
+#define IL_EFUNCTION (-43)    /* no worker of the pool has a function of that name */
 
 #define IL_NOWAIT ((int64_t)0)
 #define IL_FOREVER ((int64_t)-1)
@@ -118,6 +129,10 @@ typedef struct il_barrier il_barrier;
 typedef struct il_latch il_latch;
 typedef struct il_queue il_queue;
 typedef struct il_wait il_wait;
+typedef struct il_process il_process;
+typedef struct il_thread il_thread;
+typedef struct il_pool il_pool;
+typedef struct il_future il_future;
 
 /* Kinds of object, where a call takes several. */
 #define IL_KIND_LOCK 1
@@ -162,6 +177,21 @@ uint64_t il_thread_self(void);
  * IL_ENOTFOUND: no such thread, or it has ended. */
 il_status il_interrupt(uint64_t thread);
 
+/* Asks THREAD to stop: from now on il_cancelled() is 1 in it, and every Interlock call of it that would
+ * have to wait returns IL_ECANCELLED, also the one that it is in. Unlike an interruption this stays so,
+ * until il_cancel_clear(). What need not wait is still done; what was granted is not lost; a condition's
+ * wait takes its lock again first. Async-signal-safe. IL_ENOTFOUND as above.
+ * For threads that Interlock starts there are il_thread_cancel() and il_future_cancel(). */
+il_status il_cancel(uint64_t thread);
+
+/* The calling thread is no longer asked to stop by il_cancel() or il_thread_cancel(). A worker calls it
+ * before its next task. */
+il_status il_cancel_clear(void);
+
+/* 1 if the calling thread, or the task of an il_pool that it runs, was asked to stop or has used up its
+ * time limit; else 0. */
+int32_t il_cancelled(void);
+
 /* ---- domain ------------------------------------------------------------------------------- */
 
 typedef struct il_domain_options {
@@ -172,8 +202,9 @@ typedef struct il_domain_options {
     const char *label; /* shown to people as the session's name; NULL: the program's name */
 } il_domain_options;
 
-/* Opens ADDRESS ("private:", "unix:PATH", "http://HOST:PORT"), *OUT owned: il_domain_close().
- * OPTIONS may be NULL. Opening "private:" twice makes two domains.
+/* Opens ADDRESS ("private:", "unix:PATH", "http://HOST:PORT", "inherited:"), *OUT owned:
+ * il_domain_close(). OPTIONS may be NULL. Opening "private:" twice makes two domains; opening
+ * "inherited:" twice makes two sessions in the same. IL_ENOTFOUND: no domain was inherited.
  * IL_EINVAL, IL_ECONNECT, IL_EACCESS, IL_EPROTOCOL, IL_ELIMIT, IL_ENOMEM, IL_ESYSTEM,
  * IL_EUNSUPPORTED (http: the part of the library that speaks HTTP is not installed). */
 il_status il_domain_open(const char *address, const il_domain_options *options, il_domain **out);
@@ -599,6 +630,403 @@ il_status il_queue_full(il_queue *queue, int32_t *full); /* never, if maxsize is
 
 /* No more puts, by anyone: they return IL_ECLOSED. Gets take what is left. Closing twice is a no-op. */
 il_status il_queue_shut(il_queue *queue);
+
+/* ---- process ------------------------------------------------------------------------------ */
+
+/*
+ * A program that this process starts (Python's subprocess.Popen and multiprocessing.Process). It has the
+ * descriptors that the options give it and no others, default signal handling, and nothing of this
+ * process's threads. It is this process's child: who waits for any child (wait(2), waitpid(-1), SIGCHLD
+ * ignored) takes its exit code away.
+ *
+ * With a DOMAIN, the program opens the same one as il_domain_open("inherited:", ...), also a private one,
+ * and shares it as a forked child would: it is a session of its own, and what it holds when it dies is
+ * recovered. INTERLOCK_DOMAIN and INTERLOCK_INHERIT in its environment say where it is; a program between
+ * the two (a shell) has to leave them and the descriptors 6 and 7 alone.
+ *
+ *     const char *words[] = {"sort", "-r"};
+ *     il_process_options options = {.struct_bytes = sizeof options, .arguments = words,
+ *                                   .argument_count = 2, .stdin_mode = IL_STDIO_PIPE};
+ *     il_process *sort = NULL;
+ *     int fd, code;
+ *     if (il_process_start(NULL, &options, &sort) != IL_OK) return 1;
+ *     il_process_pipe(sort, 0, &fd);
+ *     write(fd, "a\nb\n", 4);
+ *     il_process_pipe_close(sort, 0);
+ *     il_process_join(sort, IL_FOREVER, &code);
+ *     il_process_close(sort);
+ */
+
+#define IL_PROCESS_DAEMON                                                                          \
+    1u /* flags: it is killed when the handle is closed or this process ends */
+#define IL_PROCESS_OWN_GROUP                                                                       \
+    2u /* a process group of its own: a terminal's Ctrl-C does not reach it */
+
+/* Modes of the standard streams. */
+#define IL_STDIO_INHERIT 0u /* this process's */
+#define IL_STDIO_NULL 1u    /* /dev/null */
+#define IL_STDIO_PIPE 2u    /* a pipe: il_process_pipe() */
+#define IL_STDIO_FD 3u      /* the descriptor in ..._fd, which stays the caller's */
+#define IL_STDIO_STDOUT 4u  /* stderr only: where stdout goes */
+
+typedef struct il_process_options {
+    uint32_t struct_bytes;
+    uint32_t flags;               /* IL_PROCESS_... */
+    const char *const *arguments; /* the first is the program, unless `program` names another */
+    uint64_t argument_count;
+    const char *const *environment; /* whole, "NAME=value" each; NULL: this process's */
+    uint64_t environment_count;
+    const char *program;   /* NULL: the first argument. Without a slash: looked for in PATH */
+    const char *directory; /* NULL: this process's */
+    uint32_t stdin_mode, stdout_mode, stderr_mode; /* IL_STDIO_... */
+    int32_t stdin_fd, stdout_fd, stderr_fd;        /* for IL_STDIO_FD */
+} il_process_options;
+
+/* Starts a program, *OUT owned: il_process_close(). DOMAIN may be NULL. Returns when it runs.
+ * IL_ENOTFOUND: no such program; IL_ESYSTEM: it cannot be started, the message says at which step;
+ * IL_EINVAL, IL_ENOMEM. */
+il_status il_process_start(il_domain *domain, const il_process_options *options, il_process **out);
+
+/* Frees the handle and closes its descriptors. A program that still runs goes on and is reaped when it
+ * ends; a daemon is killed. NULL is allowed. */
+il_status il_process_close(il_process *process);
+
+il_status il_process_pid(il_process *process, uint32_t *pid);
+
+/* Whether it has ended. IL_OK: *CODE (may be NULL) is its exit code, or -N if signal N ended it.
+ * IL_ETIMEOUT: it still runs. IL_ESYSTEM: it has ended, but its exit code was taken; see above. */
+il_status il_process_poll(il_process *process, int32_t *code);
+
+/* Waits for its end, at most TIMEOUT_NS, as often as one likes. As il_process_poll(), and IL_EINTR,
+ * IL_ECANCELLED. */
+il_status il_process_join(il_process *process, int64_t timeout_ns, int32_t *code);
+
+/* SIGTERM, SIGKILL, or SIGNAL, to the process itself. IL_OK also if it has ended: no other process that
+ * was given its number is ever meant. IL_ESYSTEM: it runs as another user. */
+il_status il_process_terminate(il_process *process);
+il_status il_process_kill(il_process *process);
+il_status il_process_signal(il_process *process, int32_t signal);
+
+/* This process's end of the pipe to STREAM (0 stdin, 1 stdout, 2 stderr), blocking. Borrowed until
+ * il_process_pipe_close() or il_process_close(). IL_ENOTFOUND: that is no pipe, or closed. */
+il_status il_process_pipe(il_process *process, uint32_t stream, int *fd);
+/* Closes it before: a program sees the end of its stdin. Closing twice is a no-op. */
+il_status il_process_pipe_close(il_process *process, uint32_t stream);
+
+/* A descriptor that becomes readable when the program has ended, for event loops. Borrowed; only for
+ * poll() and its like. */
+il_status il_process_fd(il_process *process, int *fd);
+
+/* ---- thread ------------------------------------------------------------------------------- */
+
+/*
+ * A thread of this program that runs one function (Python's Thread). It needs no domain. It has ended when
+ * its function has returned, or called pthread_exit(), and what it held has been settled; what it did
+ * happens before the return of a join. Any number of threads may join it, any number of times.
+ * A time limit asks it to stop once it has passed, as il_thread_cancel() does: see il_cancelled(). Nothing
+ * stops a function that neither asks nor waits.
+ * At the end of the process no thread is waited for, as always in C: who wants its threads' work joins them.
+ * fork(): in the child the threads do not exist; every call but the close returns IL_EFORKED.
+ *
+ *     il_thread *thread = NULL;
+ *     void *sum = NULL;
+ *     if (il_thread_create(add_up, numbers, NULL, &thread) == IL_OK && il_thread_start(thread) == IL_OK) {
+ *         il_thread_join(thread, IL_FOREVER, &sum);
+ *     }
+ *     il_thread_close(thread);
+ */
+#define IL_THREAD_DAEMON 1u /* flags: closing it does not wait for its end */
+
+typedef struct il_thread_options {
+    uint32_t struct_bytes;
+    uint32_t flags;        /* IL_THREAD_DAEMON */
+    const char *name;      /* up to 63 bytes, copied; the kernel shows 15 of them. NULL: none */
+    uint64_t stack_bytes;  /* 0: the system's usual */
+    int64_t time_limit_ns; /* from its start; 0: none */
+} il_thread_options;
+
+/* *OUT owned: il_thread_close(). OPTIONS may be NULL. */
+il_status il_thread_create(void *(*function)(void *argument), void *argument,
+                           const il_thread_options *options, il_thread **out);
+
+/* IL_ESTARTED: only once. IL_ELIMIT, IL_ESYSTEM: there is no room for another thread; try again. */
+il_status il_thread_start(il_thread *thread);
+
+/* Waits for its end. *RESULT (may be NULL) is what the function returned; NULL after pthread_exit().
+ * IL_ENOTSTARTED, IL_ESELF, IL_ETIMEOUT, IL_EINTR; IL_ECANCELLED: the caller was asked to stop. */
+il_status il_thread_join(il_thread *thread, int64_t timeout_ns, void **result);
+
+/* *ALIVE becomes 1 from its start to its end, else 0. */
+il_status il_thread_is_alive(il_thread *thread, int32_t *alive);
+
+/* What the function returned. IL_ENOTSTARTED; IL_ETIMEOUT: it has not ended. Never waits. */
+il_status il_thread_result(il_thread *thread, void **result);
+
+/* Its number, as il_thread_self() has it in the thread. IL_ENOTSTARTED. */
+il_status il_thread_id(il_thread *thread, uint64_t *id);
+
+/* *NAME: borrowed until the close; empty if it has none. */
+il_status il_thread_name(il_thread *thread, const char **name);
+
+/* Asks it to stop, as il_cancel(). Nothing if it has ended. IL_ENOTSTARTED. */
+il_status il_thread_cancel(il_thread *thread);
+
+/* Frees the handle. If the thread still runs: a daemon goes on by itself, any other is waited for, however
+ * long that takes; one that closes itself goes on. NULL is allowed. */
+il_status il_thread_close(il_thread *thread);
+
+/* ---- pool --------------------------------------------------------------------------------- */
+
+/*
+ * Threads of this program that run the functions they are given (Python's ThreadPool). It needs no domain.
+ * Order: a higher priority goes first; of equal ones, what a thread submitted first begins first. A
+ * submission happens before its function runs, and that before the return of a wait for its future.
+ * A task may submit to its own pool and wait: a thread of the pool that waits for a future whose task has
+ * not begun does that task itself, right there; and what a task submits to its own pool never waits for
+ * room, so it may exceed max_queued.
+ * A task must return: neither pthread_exit() nor longjmp() out of it. il_cancelled() tells it whether it
+ * should; what was asked of one task is forgotten before the next.
+ * fork(): in the child the threads do not exist; every call but the closes returns IL_EFORKED.
+ *
+ *     il_pool_create(NULL, &pool);
+ *     il_pool_submit(pool, resize, picture, NULL, IL_FOREVER, &future);
+ *     il_future_wait(future, IL_FOREVER);
+ *     il_future_result(future, &smaller);
+ *     il_future_close(future);
+ *     il_pool_close(pool);
+ */
+#define IL_PRIORITY_MAX 100 /* from -100 */
+
+typedef struct il_pool_options {
+    uint32_t struct_bytes;
+    uint32_t threads;     /* up to 1,024; 0: one for each processor that this process may use */
+    uint64_t max_queued;  /* tasks that have not begun; a submission beyond waits. 0: no bound */
+    const char *name;     /* of its threads, up to 63 bytes, copied; NULL: none */
+    uint64_t stack_bytes; /* of each thread; 0: the system's usual */
+} il_pool_options;
+
+typedef struct il_submit_options {
+    uint32_t struct_bytes;
+    int32_t priority;      /* -IL_PRIORITY_MAX to IL_PRIORITY_MAX */
+    int64_t time_limit_ns; /* from when it begins: then it is asked to stop; 0: none */
+} il_submit_options;
+
+/* Starts its threads. *OUT owned: il_pool_close(). OPTIONS may be NULL. IL_ELIMIT, IL_ESYSTEM: there is no
+ * room for so many threads. */
+il_status il_pool_create(const il_pool_options *options, il_pool **out);
+
+/* Has FUNCTION(ARGUMENT) called once, waiting at most TIMEOUT_NS for room. OPTIONS may be NULL. *OUT owned:
+ * il_future_close(); OUT NULL: nobody wants to know.
+ * IL_ECLOSED, IL_ETIMEOUT (it is full), IL_ENOMEM, IL_EINTR, IL_ECANCELLED: it will not be called. */
+il_status il_pool_submit(il_pool *pool, void *(*function)(void *argument), void *argument,
+                         const il_submit_options *options, int64_t timeout_ns, il_future **out);
+
+/* Calls FUNCTION for each of ARGUMENTS[0..COUNT) and waits for all; RESULTS[i] (RESULTS may be NULL) is what it
+ * returned for ARGUMENTS[i]. A thread takes CHUNK of them at a time; 0: a quarter of a thread's share. OPTIONS
+ * count for each of them; the threads that take part are tasks of the pool. One of the pool's own threads
+ * takes part itself.
+ * IL_ETIMEOUT, IL_EINTR, IL_ECANCELLED (the caller was asked to stop, or the pool terminated): no more are
+ * begun, those that run are asked to stop and are waited for; which results were written is not told. */
+il_status il_pool_map(il_pool *pool, void *(*function)(void *argument), void *const *arguments,
+                      size_t count, size_t chunk, void **results, const il_submit_options *options,
+                      int64_t timeout_ns);
+
+/* No more submissions, by anyone: IL_ECLOSED. What was submitted is done. Again: a no-op. */
+il_status il_pool_shut(il_pool *pool);
+
+/* As il_pool_shut(), but what has not begun is cancelled, and what runs is asked to stop. */
+il_status il_pool_terminate(il_pool *pool);
+
+/* Waits until a pool that was shut or terminated has nothing left to do and its threads have ended.
+ * IL_EINVAL: it was neither. IL_ESELF: by a task of the pool. IL_ETIMEOUT, IL_EINTR, IL_ECANCELLED. */
+il_status il_pool_join(il_pool *pool, int64_t timeout_ns);
+
+typedef struct il_pool_info {
+    uint32_t struct_bytes; /* set by the caller */
+    uint32_t threads;
+    uint32_t running;   /* tasks that run */
+    uint32_t reserved;  /* 0 */
+    uint64_t queued;    /* tasks that have not begun */
+    uint64_t submitted; /* so far; each is queued, running, done or cancelled */
+    uint64_t done, cancelled;
+    uint64_t wakeups; /* how often a thread that slept was woken for work */
+} il_pool_info;
+
+/* A glance. */
+il_status il_pool_info_get(il_pool *pool, il_pool_info *info);
+
+/* Shuts it, waits until everything that was submitted is done (for less: il_pool_terminate() before), ends its
+ * threads and frees the handle. Its futures may live on. NULL is allowed. IL_ESELF: by a task of the pool;
+ * nothing has happened. */
+il_status il_pool_close(il_pool *pool);
+
+#define IL_FUTURE_QUEUED 0u
+#define IL_FUTURE_RUNNING 1u
+#define IL_FUTURE_DONE 2u
+#define IL_FUTURE_CANCELLED 3u /* before it began: it was never called */
+
+/* Waits until it is done or cancelled. IL_ETIMEOUT, IL_EINTR; IL_ECANCELLED: the caller was asked to stop;
+ * IL_ESELF: by that task itself. */
+il_status il_future_wait(il_future *future, int64_t timeout_ns);
+
+/* What the function returned. IL_ETIMEOUT: not yet. IL_ECANCELLED: it was cancelled before it began. Never
+ * waits. */
+il_status il_future_result(il_future *future, void **result);
+
+/* *DONE becomes 1 if it is done or cancelled, else 0. */
+il_status il_future_done(il_future *future, int32_t *done);
+il_status il_future_state(il_future *future, uint32_t *state); /* IL_FUTURE_... */
+
+/* One that has not begun is cancelled at once; one that runs is asked to stop; else nothing happens. */
+il_status il_future_cancel(il_future *future);
+
+/* Frees the handle; the task goes on. NULL is allowed. */
+il_status il_future_close(il_future *future);
+/* ---- workers: tasks for the server's pools ------------------------------------------------ */
+
+/*
+ * A pool of the server runs functions in worker processes, written in any language, that the server
+ * starts, watches over and replaces (PUT /v1/pools/{name}, or its configuration). il_workers is a handle to
+ * one; the calls speak HTTP, also on a unix: domain, over its socket, with the part of the library that is
+ * loaded at first use. A private: domain has no server: IL_EUNSUPPORTED.
+ * Arguments and results are JSON texts in UTF-8. What happens before a submit happens before the function
+ * runs, and what that does before its result is seen.
+ */
+typedef struct il_workers il_workers;
+typedef struct il_task il_task;
+
+/* States of a task; from IL_TASK_SUCCEEDED on it has ended. */
+#define IL_TASK_QUEUED 1
+#define IL_TASK_DELAYED 2
+#define IL_TASK_RUNNING 3
+#define IL_TASK_SUCCEEDED 4
+#define IL_TASK_FAILED 5 /* its function failed */
+#define IL_TASK_CANCELLED                                                                          \
+    6 /* il_task_cancel(), the pool's end, a function that stopped when asked to */
+#define IL_TASK_TIMED_OUT 7 /* its time limit, its deadline */
+#define IL_TASK_LOST 8      /* its worker died */
+
+#define IL_TASK_EXPLICIT 1u /* flags: 0 in the options means 0, not the pool's default */
+
+typedef struct il_task_options {
+    uint32_t struct_bytes;
+    uint32_t flags;   /* IL_TASK_EXPLICIT */
+    int32_t priority; /* -100 to 100, higher goes first */
+    uint32_t
+        retries; /* further attempts after a failure, a time limit, a worker's death; to 1000 */
+    int64_t delay_ns;       /* before the first attempt */
+    int64_t deadline_ns;    /* from the submission until it must have ended; 0: none */
+    int64_t time_limit_ns;  /* of one attempt; 0: none */
+    int64_t backoff_ns;     /* before the first retry, doubled with each */
+    int64_t backoff_max_ns; /* at most */
+    int64_t keep_ns;        /* how long the server keeps the task after its end */
+} il_task_options;
+
+/* *OUT owned: il_workers_close(). IL_ENOTFOUND: the server has no such pool. IL_EUNSUPPORTED: a private:
+ * domain, or the part that speaks HTTP is not installed. IL_ECONNECT, IL_EACCESS. */
+il_status il_workers_open(il_domain *domain, const char *name, size_t name_bytes, il_workers **out);
+
+/* Closes the handle only: the pool and its tasks stay, and tasks that were submitted by it may be used
+ * further. NULL is allowed. */
+il_status il_workers_close(il_workers *workers);
+
+/* Asks for one call of FUNCTION. ARGS is a JSON array, NULL: []; KWARGS an object, NULL: {}; OPTIONS NULL:
+ * the pool's defaults. All borrowed during the call. *TASK owned: il_task_close().
+ * IL_EFUNCTION: the workers have none of that name. IL_ELIMIT: the pool takes no more for now. IL_ECLOSED.
+ * IL_ENOTFOUND: the pool was deleted. IL_EINVAL, also for what is not JSON; IL_ETOOBIG. */
+il_status il_workers_submit(il_workers *workers, const char *function, size_t function_bytes,
+                            const char *args, size_t args_bytes, const char *kwargs,
+                            size_t kwargs_bytes, const il_task_options *options, il_task **task);
+
+/* Submits and waits in one request, or as many as the server's longest wait needs: *TASK, owned, has ended,
+ * however it did, and il_task_result() and il_task_error() answer without another request.
+ * IL_ETIMEOUT, IL_EINTR: it was cancelled, and there is no *TASK. Else as il_workers_submit(). */
+il_status il_workers_apply(il_workers *workers, const char *function, size_t function_bytes,
+                           const char *args, size_t args_bytes, const char *kwargs,
+                           size_t kwargs_bytes, const il_task_options *options, int64_t timeout_ns,
+                           il_task **task);
+
+/* Waits until the task has ended, however it did. IL_OK, IL_ETIMEOUT, IL_EINTR; IL_ENOTFOUND: the server
+ * does not keep it any longer. */
+il_status il_task_wait(il_task *task, int64_t timeout_ns);
+
+/* Waits as il_task_wait(); then the result, a JSON value, is in BUFFER of CAPACITY bytes, and *BYTES its
+ * length. IL_ETOOBIG: *BYTES, against the rule for out parameters, tells the room it needs.
+ * IL_EFAILED, IL_ECANCELLED, IL_ELOST: it ended so, and il_error_message() has the reason. IL_ETIMEOUT: the
+ * wait ended, or the task timed out; il_task_state() tells which. */
+il_status il_task_result(il_task *task, void *buffer, size_t capacity, size_t *bytes,
+                         int64_t timeout_ns);
+
+/* Why a task did not succeed: a JSON object with "type" and "message", and "traceback", "exit_code", "signal" or
+ * more, where they are known. Waits as il_task_wait(), and returns as il_queue_get() does.
+ * IL_ENOTFOUND: it succeeded. */
+il_status il_task_error(il_task *task, void *buffer, size_t capacity, size_t *bytes,
+                        int64_t timeout_ns);
+
+/* IL_TASK_...; a glance. */
+il_status il_task_state(il_task *task, uint32_t *state);
+
+/* Asks it to end: one that has not begun has ended at the return, one that runs is told, and ended by
+ * force after the pool's grace. Nothing if it has ended. */
+il_status il_task_cancel(il_task *task);
+
+/* Its number on the server, as in GET /v1/tasks/{id}. */
+il_status il_task_id(il_task *task, uint64_t *id);
+
+/* Closes the handle only: the task goes on. NULL is allowed. */
+il_status il_task_close(il_task *task);
+
+/* One argument of il_workers_map(). */
+typedef struct il_map_item {
+    const char *data; /* a JSON value */
+    uint64_t bytes;
+} il_map_item;
+
+/* What came of one. */
+typedef struct il_map_result {
+    uint32_t struct_bytes;
+    il_status status; /* IL_OK; IL_EFAILED, IL_ECANCELLED, IL_ETIMEOUT, IL_ELOST, ... */
+    uint64_t index;   /* of the item */
+    const char *data; /* the result, or the error as for il_task_error(); not ended by NUL */
+    uint64_t bytes;
+} il_map_result;
+
+#define IL_MAP_STAR 1u    /* flags: each item is an array, the function's arguments */
+#define IL_MAP_ORDERED 2u /* results come in the order of the items, not in that of their ends */
+#define IL_MAP_HTTP 4u    /* over HTTP, also where the lane could be taken */
+
+#define IL_MAP_ITEMS_MAX 16777216u
+
+typedef struct il_map_options {
+    uint32_t struct_bytes;
+    uint32_t flags;              /* IL_MAP_... */
+    uint32_t chunk;              /* items that a worker is handed at once; 0: by their number */
+    uint32_t kwargs_bytes;       /* of KWARGS */
+    const char *kwargs;          /* a JSON object for each call; NULL: {} */
+    const il_task_options *task; /* of each item; NULL: the pool's defaults */
+} il_map_options;
+
+/* Told each result, once, in the thread that called il_workers_map(), while that has not returned. RESULT and
+ * what it points to are borrowed during the call. Not 0: enough, the rest is cancelled. It may use every
+ * Interlock call but on WORKERS. */
+typedef int32_t (*il_map_each)(void *context, const il_map_result *result);
+
+/*
+ * Calls FUNCTION for each of ITEMS[0..COUNT) and tells EACH (may be NULL) what came of it, waiting at most
+ * TIMEOUT_NS. IL_OK: all succeeded. Else the status of the first item, by index, that did not; all others
+ * were told nonetheless. IL_ETIMEOUT and IL_EINTR (the rest was cancelled), IL_ECANCELLED (EACH said so), and
+ * failures of the whole (IL_ECONNECT, IL_ENOTFOUND, IL_EFUNCTION, IL_ECLOSED, ...): not all were told.
+ *
+ * On a unix: domain whose pool has workers for it (those of C modules), items and results go through two
+ * queues of the arena: the lane, several times as fast as anything else. It is taken unless a chunk above 1,
+ * IL_MAP_HTTP, a delay, a deadline, a time limit, a priority or a backoff is asked for. The items are then not
+ * tasks of their own; each worker has one task, `interlock.lane`, for as long as the map lasts, and takes
+ * one item at a time. One that dies costs the attempt it was at, which counts against its item's retries;
+ * an item at which three workers died is IL_ELOST whatever retries are left.
+ */
+il_status il_workers_map(il_workers *workers, const char *function, size_t function_bytes,
+                         const il_map_item *items, size_t count, const il_map_options *options,
+                         il_map_each each, void *context, int64_t timeout_ns);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-"""The demonstration: see run. Its cast is producer.py, worker.c and http_worker.py.
+"""The first act: see run. Its cast is producer.py, worker.c and http_worker.py.
 
 One queue of lines, one lock, one file of sums. Two producers put over HTTP; three workers take
 through the socket and one over HTTP. One of the three is killed when it holds the lock and has

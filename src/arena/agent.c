@@ -194,18 +194,17 @@ il_status ili_agent_sleep(struct ili_member *member, struct ili_agent *agent, ui
         /* after POKED is cleared: a poke that comes later sets it again and ends the futex wait */
         status = ili_member_check(member);
         if (status != IL_OK) break;
-        if (ili_thread_take_interrupt(thread)) {
-            status = IL_EINTR;
-            break;
-        }
         bool stubborn =
             atomic_load_explicit(&agent->flags, memory_order_relaxed) & ILI_AGENT_STUBBORN;
+        if (!stubborn) status = ili_thread_take(thread);
+        if (status != IL_OK) break;
         if (state == ILI_PARK_WAITING && member->check_wait && !stubborn) {
             status = member->check_wait(member, agent);
             if (status != IL_OK) break;
         }
         int64_t until = ili_deadline_in(slice);
         if (!member->check_wait || until > deadline_ns) until = deadline_ns;
+        if (!stubborn) until = ili_thread_until(thread, until);
         int why = ili_futex_wait(&agent->park, state, until);
         if (why == ETIMEDOUT && until == deadline_ns) {
             status = IL_ETIMEOUT;
@@ -230,18 +229,16 @@ il_status ili_agent_sleep_as_hub(struct ili_member *member, struct ili_agent *ag
     while (status == IL_OK) {
         status = ili_member_check(member);
         if (status != IL_OK) break;
-        if (ili_thread_take_interrupt(thread)) {
-            status = IL_EINTR;
-            break;
-        }
+        status = ili_thread_take(thread);
+        if (status != IL_OK) break;
         /* acquire: pairs with the poke's release: what the proxy was told is seen */
         if (atomic_fetch_and_explicit(&agent->park, ~ILI_PARK_POKED, memory_order_acquire) &
             ILI_PARK_POKED) {
             break;
         }
-        if (ili_futex_wait(&agent->park, ILI_PARK_WAITING, deadline_ns) == ETIMEDOUT) {
-            status = IL_ETIMEOUT;
-        }
+        int64_t until = ili_thread_until(thread, deadline_ns);
+        int why = ili_futex_wait(&agent->park, ILI_PARK_WAITING, until);
+        if (why == ETIMEDOUT && until == deadline_ns) status = IL_ETIMEOUT;
     }
     atomic_fetch_and_explicit(&agent->park, ~ILI_PARK_STATE, memory_order_relaxed);
     ili_thread_unparked(thread);

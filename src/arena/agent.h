@@ -37,7 +37,9 @@
 #define ILI_AGENT_DIED 4u    /* the owner before this grant died */
 #define ILI_AGENT_KEEPER 16u /* repairs: must not wait long for a guard, its holder may be dead */
 #define ILI_AGENT_PROXY 32u  /* stands in a queue for another, its hub, which is poked instead */
-#define ILI_AGENT_STUBBORN 128u /* must get what it waits for: member.check_wait is not asked */
+#define ILI_AGENT_STUBBORN                                                                         \
+    128u                    /* must get it: nothing that is asked of its thread ends the wait, */
+                            /* and member.check_wait is not asked */
 #define ILI_AGENT_OWNER 64u /* no thread and no waiter: an owner over HTTP, or a session's home */
 #define ILI_AGENT_DIRECTED                                                                         \
     8u /* was notified before: goes to the queue's front if it must wait on */
@@ -103,16 +105,22 @@ static inline bool ili_agent_change_state(struct ili_agent *agent, uint32_t stat
 bool ili_agent_stay_awake(struct ili_agent *agent, uint32_t state);
 
 /* Sleeps while the state is STATE, until DEADLINE_NS. IL_OK: the state may have changed.
- * IL_ETIMEOUT, IL_EINTR (the interruption is taken), IL_EDEADLK (member.check_wait said so), or why the
- * member may not act. */
+ * IL_ETIMEOUT, IL_EINTR (the interruption is taken), IL_ECANCELLED, IL_EDEADLK (member.check_wait said so),
+ * or why the member may not act. */
 il_status ili_agent_sleep(struct ili_member *member, struct ili_agent *agent, uint32_t state,
                           int64_t deadline_ns);
 
 /* AGENT, the hub of some proxies, of the calling thread and in no queue: sleeps until it is poked, or
- * DEADLINE_NS. IL_OK: look at the proxies. IL_ETIMEOUT, IL_EINTR, IL_EDEADLK, or why the member may not
- * act. */
+ * DEADLINE_NS. IL_OK: look at the proxies. IL_ETIMEOUT, IL_EINTR, IL_ECANCELLED, IL_EDEADLK, or why the
+ * member may not act. */
 il_status ili_agent_sleep_as_hub(struct ili_member *member, struct ili_agent *agent,
                                  int64_t deadline_ns);
+
+/* Whether a wait that ended with STATUS was given up by its own side, which then has to leave the queue. */
+static inline bool ili_gave_up(il_status status) {
+    return status == IL_ETIMEOUT || status == IL_EINTR || status == IL_ECANCELLED ||
+           status == IL_EDEADLK;
+}
 
 /* Wakes AGENT, whose state was changed before: its thread, or by the doorbell its server. */
 void ili_agent_wake(struct ili_member *member, struct ili_agent *agent);

@@ -23,6 +23,9 @@ int64_t ili_wall_seconds(void);
 /* The same of what was THEN_NS on the monotonic clock. */
 int64_t ili_wall_seconds_of(int64_t then_ns);
 
+/* The same in milliseconds; of the same THEN_NS always the same, unless the wall clock was set. */
+int64_t ili_wall_ms_of(int64_t then_ns);
+
 /* TIMEOUT_NS from now, saturating; negative (IL_FOREVER) is ILI_NEVER. */
 int64_t ili_deadline_in(int64_t timeout_ns);
 

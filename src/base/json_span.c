@@ -49,19 +49,32 @@ struct ili_json_span ili_json_span(const char *text, size_t bytes) {
     return (struct ili_json_span){text, (size_t)(end - text)};
 }
 
-bool ili_json_span_next(struct ili_json_span of, const char **at, struct ili_json_span *value) {
+/* The next value of an array, or with KEY of an object. */
+static bool next(struct ili_json_span of, const char **at, struct ili_json_span *key,
+                 struct ili_json_span *value) {
     const char *end = of.at + of.bytes - 1; /* the closing bracket */
     const char *here = over_space(*at ? *at : of.at + 1, end);
     unsigned unused;
     if (here < end && *here == ',') here = over_space(here + 1, end);
     if (here >= end) return false;
     if (*of.at == '{') {
-        const char *colon = over_space(string_end(here, end), end);
-        here = over_space(colon + 1, end);
+        const char *key_end = string_end(here, end);
+        *key = (struct ili_json_span){here, (size_t)(key_end - here)};
+        here = over_space(over_space(key_end, end) + 1, end);
     }
     *at = value_end(here, end, &unused);
     *value = (struct ili_json_span){here, (size_t)(*at - here)};
     return true;
+}
+
+bool ili_json_span_next(struct ili_json_span of, const char **at, struct ili_json_span *value) {
+    struct ili_json_span key;
+    return next(of, at, &key, value);
+}
+
+bool ili_json_span_member(struct ili_json_span of, const char **at, struct ili_json_span *key,
+                          struct ili_json_span *value) {
+    return next(of, at, key, value);
 }
 
 unsigned ili_json_span_depth(struct ili_json_span of) {

@@ -24,6 +24,10 @@ struct ili_json_span ili_json_span(const char *text, size_t bytes);
  * is no more. */
 bool ili_json_span_next(struct ili_json_span of, const char **at, struct ili_json_span *value);
 
+/* The same over an object, with the names: *KEY with its quotes, as it is written. */
+bool ili_json_span_member(struct ili_json_span of, const char **at, struct ili_json_span *key,
+                          struct ili_json_span *value);
+
 /* How deep it is nested: 0 for a scalar, 1 for an array of scalars. */
 unsigned ili_json_span_depth(struct ili_json_span of);
 

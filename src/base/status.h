@@ -50,7 +50,16 @@
     X(IL_EOVERFLOW, -32, "overflow", 409, "it would go beyond its bound")                          \
     X(IL_EREVOKED, -33, "revoked", 409, "an operator broke the grant")                             \
     X(IL_EUPGRADE, -34, "upgrade_refused", 409, "a shared grant cannot become exclusive")          \
-    X(IL_ESESSION, -35, "session_ended", 410, "the session has ended, or never was")
+    X(IL_ESESSION, -35, "session_ended", 410, "the session has ended, or never was")               \
+    X(IL_ECANCELLED, -36, "cancelled", 409, "it was cancelled")                                    \
+    X(IL_ESTARTED, -37, "already_started", 409, "it can be started only once")                     \
+    X(IL_ENOTSTARTED, -38, "not_started", 409, "it has not been started")                          \
+    X(IL_ESELF, -39, "joins_itself", 409, "a thread cannot wait for its own end")                  \
+    X(IL_EFAILED, -40, "task_failed", 409, "the function failed; the message has its error")       \
+    X(IL_ELOST, -41, "task_lost", 409, "the worker died while it ran the task")                    \
+    X(IL_EPROGRAM, -42, "program_not_allowed", 403,                                                \
+      "the configuration does not allow that program")                                             \
+    X(IL_EFUNCTION, -43, "no_such_function", 404, "no worker of the pool has that function")
 
 struct ili_status_info {
     il_status status;

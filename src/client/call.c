@@ -179,14 +179,17 @@ static il_status send_body(struct ili_call *call, int64_t until_ns, bool waits,
         .body_bytes = call->body.bytes,
         .answer_max = call->answer_max,
         .until_ns = until_ns,
-        .patience_ns = domain->patience_ns,
+        .patience_ns = call->sole ? 0 : domain->patience_ns,
         /* A repeat has the first one's body, and so its timeout: it may end later than asked. */
         .resent_patience_ns = waits ? 0 : domain->patience_ns,
         .waker = *waker,
+        .header = call->header,
+        .sink = call->sink,
+        .sink_context = call->sink_context,
     };
     call->resent = false;
     for (int attempt = 0;; attempt++) {
-        bool last = attempt == ILI_CALL_ATTEMPTS - 1;
+        bool last = call->sole || attempt == ILI_CALL_ATTEMPTS - 1;
         ili_json_free(&call->object);
         ili_http_exchange(&domain->pool, &request, &call->answer);
         call->resent |= call->answer.resent || attempt > 0;
@@ -202,7 +205,7 @@ static il_status send_body(struct ili_call *call, int64_t until_ns, bool waits,
         case ILI_HTTP_UNREACHABLE: /* a server that restarts after it broke off is worth waiting for */
             if (last || attempt == 0) return unanswered(call, false);
             break;
-        default: return unanswered(call, waits && call->resent);
+        default: return unanswered(call, call->sole || (waits && call->resent));
         }
         if (!pause_before(attempt + 1, waker)) {
             call->answer.woken = true;
@@ -236,10 +239,17 @@ il_status ili_call_run(struct ili_call *call) { return ili_call_run_until(call, 
 /* ---- waiting ------------------------------------------------------------------------------------ */
 
 /* The waker of a calling thread. */
-static bool interrupted(void *context) {
-    if (ili_host->take_interrupt()) return true;
-    uint64_t count; /* readable without an interruption: one that was taken elsewhere */
-    ssize_t ignored = read(*(int *)context, &count, sizeof count);
+struct ear {
+    int fd;
+    il_status asked; /* IL_OK: nothing yet */
+};
+
+static bool is_asked(void *context) {
+    struct ear *ear = context;
+    ear->asked = ili_host->take_request();
+    if (ear->asked != IL_OK) return true;
+    uint64_t count; /* readable though nothing is asked: it was taken elsewhere */
+    ssize_t ignored = read(ear->fd, &count, sizeof count);
     (void)ignored;
     return false;
 }
@@ -259,20 +269,22 @@ static bool timeout_refused(const struct ili_call *call, il_status status) {
 }
 
 il_status ili_call_poll(struct ili_call *call, const struct ili_wait *wait, bool *again) {
-    /* interrupted before: what need not wait is still done */
+    /* asked to stop before: what need not wait is still done */
     bool hears = !wait->now && !wait->deaf;
-    bool poked = hears && ili_host->take_interrupt();
-    bool blocks = !wait->now && !poked;
-    int fd = hears && blocks ? ili_host->wake_fd() : -1;
-    struct ili_http_waker waker = {.fd = fd, .woken = interrupted, .context = &fd};
+    struct ear ear = {.fd = -1, .asked = hears ? ili_host->take_request() : IL_OK};
+    bool blocks = !wait->now && ear.asked == IL_OK;
+    if (hears && blocks) ear.fd = ili_host->wake_fd();
+    struct ili_http_waker waker = {.fd = ear.fd, .woken = is_asked, .context = &ear};
     il_status status;
     int64_t now, sent;
-    bool endless = wait->deadline_ns == ILI_NEVER;
+    int64_t limit = hears ? ili_host->cancelled_at_ns() : ILI_NEVER;
+    int64_t deadline = limit < wait->deadline_ns ? limit : wait->deadline_ns;
+    bool endless = deadline == ILI_NEVER;
     for (;;) {
         now = ili_host->now_ns();
         int64_t longest =
             atomic_load_explicit(&call->domain->longest_wait_ns, memory_order_relaxed);
-        int64_t left = wait->deadline_ns > now ? wait->deadline_ns - now : 0;
+        int64_t left = deadline > now ? deadline - now : 0;
         sent = !blocks ? 0 : endless ? -1 : left < longest ? left : longest;
         int64_t until = sent < 0 || call->late ? ILI_NEVER : now + sent;
         status = send_timed(call, sent, until, blocks, &waker);
@@ -282,9 +294,12 @@ il_status ili_call_poll(struct ili_call *call, const struct ili_wait *wait, bool
     }
     bool failed = status == IL_ETIMEOUT || status == IL_EINTR;
     *again = false;
-    if (poked || call->answer.woken) {
-        if (failed) return ili_remote_fail(IL_EINTR, NULL);
-        ili_host->raise_interrupt();
+    if (failed && deadline < wait->deadline_ns && ear.asked == IL_OK) {
+        ear.asked = ili_host->take_request(); /* the time limit may have passed */
+    }
+    if (ear.asked != IL_OK) {
+        if (failed) return ili_remote_fail(ear.asked, NULL);
+        if (ear.asked == IL_EINTR) ili_host->raise_interrupt();
     }
     if (status == IL_ETIMEOUT && blocks) *again = endless || ili_host->now_ns() < wait->deadline_ns;
     return status;
@@ -296,5 +311,24 @@ il_status ili_call_wait(struct ili_call *call, const struct ili_wait *wait) {
     do {
         status = ili_call_poll(call, wait, &again);
     } while (again && !call->once);
+    return status;
+}
+
+il_status ili_call_stream(struct ili_call *call, const struct ili_wait *wait) {
+    struct ear ear = {.fd = -1, .asked = ili_host->take_request()};
+    if (ear.asked != IL_OK) return ili_remote_fail(ear.asked, NULL);
+    ear.fd = ili_host->wake_fd();
+    struct ili_http_waker waker = {.fd = ear.fd, .woken = is_asked, .context = &ear};
+    int64_t limit = ili_host->cancelled_at_ns();
+    int64_t deadline = limit < wait->deadline_ns ? limit : wait->deadline_ns;
+    call->sole = true;
+    il_status status = send_timed(call, -1, deadline, true, &waker);
+    bool failed = status == IL_ETIMEOUT || status == IL_EINTR;
+    if (failed && deadline < wait->deadline_ns && ear.asked == IL_OK) {
+        ear.asked = ili_host->take_request(); /* the time limit has passed */
+    }
+    if (ear.asked == IL_OK) return status;
+    if (failed) return ili_remote_fail(ear.asked, NULL);
+    if (ear.asked == IL_EINTR) ili_host->raise_interrupt();
     return status;
 }

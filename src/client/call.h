@@ -29,9 +29,13 @@ struct ili_call {
     const char *method;
     struct ili_buffer path, body; /* the body begins with { and lacks its } */
     size_t answer_max;
-    bool keyed;  /* send an Idempotency-Key, a new one for each request but a repeat */
-    bool once;   /* ili_call_wait() does not outlast the server's limit */
-    bool late;   /* the answer to a wait may come any time after its timeout */
+    bool keyed;         /* send an Idempotency-Key, a new one for each request but a repeat */
+    bool once;          /* ili_call_wait() does not outlast the server's limit */
+    bool late;          /* the answer to a wait may come any time after its timeout */
+    bool sole;          /* never sent again, and given up at once when its time is over */
+    const char *header; /* another line of the request's head, or NULL */
+    bool (*sink)(void *context, const char *data, size_t bytes); /* as in http.h */
+    void *sink_context;
     bool resent; /* the server may have seen this more than once */
     struct ili_http_answer answer;
     struct ili_json object; /* the answer's; also of a failure the server explained */
@@ -60,17 +64,27 @@ il_status ili_call_run_until(struct ili_call *call, const struct ili_http_waker 
 struct ili_wait {
     int64_t deadline_ns; /* ILI_NEVER */
     bool now;            /* does not wait */
-    bool deaf;           /* il_interrupt() does not end it */
+    bool deaf;           /* neither il_interrupt() nor il_cancel() ends it */
 };
 
 void ili_wait_begin(struct ili_wait *wait, int64_t timeout_ns);
 
 /* Sends CALL, with a `timeout`, until it succeeds or the wait is over: IL_ETIMEOUT. The server has a
- * limit of its own, so this may take several requests. IL_EINTR as il_interrupt() has it. */
+ * limit of its own, so this may take several requests. IL_EINTR and IL_ECANCELLED as il_interrupt() and
+ * il_cancel() have them. */
 il_status ili_call_wait(struct ili_call *call, const struct ili_wait *wait);
 
 /* One request of such a wait. IL_ETIMEOUT and *AGAIN: the server's limit was reached, not the caller's. */
 il_status ili_call_poll(struct ili_call *call, const struct ili_wait *wait, bool *again);
+
+/* Sends CALL once and without a `timeout`; its answer comes in parts, to call->sink, for as long as WAIT
+ * lasts. IL_ETIMEOUT, IL_EINTR, IL_ECANCELLED: it was given up, which the server notices. */
+il_status ili_call_stream(struct ili_call *call, const struct ili_wait *wait);
+
+/* Whether a wait that ended with STATUS was given up by this side. */
+static inline bool ili_call_gave_up(il_status status) {
+    return status == IL_ETIMEOUT || status == IL_EINTR || status == IL_ECANCELLED;
+}
 
 /* Frees what the call holds; call->object is gone. */
 void ili_call_end(struct ili_call *call);

@@ -5,7 +5,7 @@
  * notify, and also after a timeout, whose answer has the new token. So between two requests of a long
  * wait the lock is held, and no notify can be missed.
  *
- * Only a wait that this side abandons (an interruption), or whose connection breaks, leaves the lock
+ * Only a wait that this side abandons (an interruption, a cancellation), or whose connection breaks, leaves the lock
  * behind: the server sees that the waiter left, and lets go of what it was about to be granted. Then the
  * lock is acquired again from here, as deep as before.
  */
@@ -181,7 +181,7 @@ il_status ili_remote_condition_wait(struct ili_remote_condition *condition, int6
         status = wait_once(condition, &wait, &grant, &held, &again);
     } while (again && held);
     if (!held) {
-        bool left = status == IL_OK || status == IL_ETIMEOUT || status == IL_EINTR;
+        bool left = status == IL_OK || ili_call_gave_up(status);
         if (!left) {
             if (ili_remote_owned_settles(status)) {
                 ili_remote_grants_remove(&domain->grants, &grant);
@@ -192,8 +192,7 @@ il_status ili_remote_condition_wait(struct ili_remote_condition *condition, int6
         if (got != IL_OK && got != IL_EOWNERDEAD) return got;
         status = status == IL_OK ? got : ili_remote_fail(status, NULL);
     }
-    bool holds =
-        status == IL_OK || status == IL_EOWNERDEAD || status == IL_ETIMEOUT || status == IL_EINTR;
+    bool holds = status == IL_OK || status == IL_EOWNERDEAD || ili_call_gave_up(status);
     if (holds && token) *token = grant.token;
     return status;
 }

@@ -15,6 +15,7 @@
 #include "client/threads.h"
 
 #define API 1u
+#define UNIX "unix:"
 #define LONGEST_WAIT_NS INT64_C(300000000000) /* the server's default */
 #define PATIENCE_NS INT64_C(10000000000)
 
@@ -64,7 +65,23 @@ static void domain_free(struct ili_remote_domain *domain) {
     ili_remote_losses_end(&domain->losses);
     ili_http_pool_end(&domain->pool);
     free(domain->base);
+    free(domain->socket);
     free(domain);
+}
+
+/* Where requests go. */
+static il_status read_address(struct ili_remote_domain *domain, const char *address) {
+    const char *why = NULL;
+    bool local = strncmp(address, UNIX, strlen(UNIX)) == 0;
+    il_status status = ili_address_parse(local ? "http://localhost" : address, &domain->base, &why);
+    if (status == IL_OK && local) {
+        domain->socket = strdup(address + strlen(UNIX));
+        if (!domain->socket) status = IL_ENOMEM;
+    }
+    if (status == IL_EINVAL) {
+        return ili_remote_fail(status, "the address \"%.200s\": %s", address, why);
+    }
+    return status == IL_OK ? IL_OK : ili_remote_fail(status, "no memory for a domain");
 }
 
 il_status ili_remote_domain_open(const char *address, const char *label,
@@ -72,21 +89,18 @@ il_status ili_remote_domain_open(const char *address, const char *label,
     pthread_once(&curl_once, init_curl);
     struct ili_remote_domain *domain = calloc(1, sizeof *domain);
     if (!domain) return ili_remote_fail(IL_ENOMEM, "no memory for a domain");
-    const char *why = NULL;
-    il_status status = ili_address_parse(address, &domain->base, &why);
+    il_status status = read_address(domain, address);
     if (status != IL_OK) {
+        free(domain->base);
         free(domain);
-        if (status == IL_EINVAL) {
-            return ili_remote_fail(status, "the address \"%.200s\": %s", address, why);
-        }
-        return ili_remote_fail(status, "no memory for a domain");
+        return status;
     }
     domain->pid = getpid();
     domain->patience_ns = PATIENCE_NS;
     atomic_init(&domain->longest_wait_ns, LONGEST_WAIT_NS);
     ili_text_copy(domain->label, sizeof domain->label,
                   label ? label : program_invocation_short_name);
-    ili_http_pool_init(&domain->pool, domain->base, ili_host->now_ns);
+    ili_http_pool_init(&domain->pool, domain->base, domain->socket, ili_host->now_ns);
     ili_remote_session_init(&domain->session);
     ili_remote_grants_init(&domain->grants);
     ili_remote_losses_init(&domain->losses);

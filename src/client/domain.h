@@ -19,6 +19,7 @@ struct ili_remote_domain {
     struct ili_remote_domain *next; /* threads.h */
     pid_t pid;                      /* who opened it; for all others every call is IL_EFORKED */
     char *base;
+    char *socket; /* the path of a unix: address; NULL: http: or https: */
     char label[64];
     struct ili_http_pool pool;
     int64_t patience_ns; /* how long the server may be silent when it owes an answer */

@@ -29,6 +29,7 @@ struct ili_http_link {
     /* of the exchange that runs */
     struct ili_http_pool *pool;
     struct ili_http_answer *answer;
+    const struct ili_http_request *request;
     size_t answer_max;
     curl_off_t moved;     /* bytes in both directions */
     int64_t last_sign_ns; /* when `moved` last grew */
@@ -61,7 +62,15 @@ static int close_socket(void *context, curl_socket_t fd) {
 
 static size_t receive(char *data, size_t size, size_t count, void *context) {
     struct ili_http_link *link = context;
+    const struct ili_http_request *request = link->request;
     size_t bytes = size * count;
+    if (request->sink) {
+        long status = 0;
+        curl_easy_getinfo(link->easy, CURLINFO_RESPONSE_CODE, &status);
+        if (status >= 200 && status < 300) {
+            return request->sink(request->sink_context, data, bytes) ? bytes : 0;
+        }
+    }
     if (bytes > link->answer_max - link->answer->body.bytes) {
         link->too_long = true;
         return 0;
@@ -120,6 +129,11 @@ static struct ili_http_link *link_new(struct ili_http_pool *pool) {
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, link);
+    if (pool->socket &&
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, pool->socket) != CURLE_OK) {
+        link_free(link);
+        return NULL;
+    }
     return link;
 }
 
@@ -146,9 +160,10 @@ static void link_put(struct ili_http_pool *pool, struct ili_http_link *link) {
     link_free(link);
 }
 
-void ili_http_pool_init(struct ili_http_pool *pool, const char *base, int64_t (*now_ns)(void)) {
-    *pool =
-        (struct ili_http_pool){.base = base, .now_ns = now_ns, .connect_timeout_ns = CONNECT_NS};
+void ili_http_pool_init(struct ili_http_pool *pool, const char *base, const char *socket,
+                        int64_t (*now_ns)(void)) {
+    *pool = (struct ili_http_pool){
+        .base = base, .socket = socket, .now_ns = now_ns, .connect_timeout_ns = CONNECT_NS};
     pthread_mutex_init(&pool->mutex, NULL);
 }
 
@@ -222,8 +237,10 @@ static struct curl_slist *headers_of(const struct ili_http_request *request) {
     char key[300];
     struct curl_slist *all = NULL, *more = NULL;
     snprintf(key, sizeof key, "Idempotency-Key: %s", request->key ? request->key : "");
-    const char *lines[] = {"Content-Type: application/json", "Expect:", request->key ? key : NULL};
-    for (size_t i = 0; i < sizeof lines / sizeof *lines && lines[i]; i++) {
+    const char *lines[] = {"Content-Type: application/json", "Expect:", request->key ? key : NULL,
+                           request->header};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        if (!lines[i]) continue;
         more = curl_slist_append(all, lines[i]);
         if (!more) {
             curl_slist_free_all(all);
@@ -254,6 +271,7 @@ static bool prepare(struct ili_http_link *link, const struct ili_http_request *r
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, answer->why);
     link->answer = answer;
+    link->request = request;
     link->answer_max = request->answer_max;
     link->leaving = link->too_long = false;
     link->moved = 0;
@@ -266,7 +284,9 @@ static enum ili_http_end judge(const struct ili_http_link *link, CURLcode code) 
     switch (code) {
     case CURLE_OK: return ILI_HTTP_ANSWERED;
     case CURLE_OUT_OF_MEMORY: return ILI_HTTP_NO_MEMORY;
-    case CURLE_WRITE_ERROR: return link->too_long ? ILI_HTTP_TOO_LONG : ILI_HTTP_NO_MEMORY;
+    case CURLE_WRITE_ERROR:
+        if (link->too_long) return ILI_HTTP_TOO_LONG;
+        return link->answer->body.failed ? ILI_HTTP_NO_MEMORY : ILI_HTTP_BROKEN;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
     case CURLE_OPERATION_TIMEDOUT: /* of the connecting, no other is set */

@@ -28,6 +28,7 @@ struct ili_http_pool {
     struct ili_http_link *idle;
     unsigned idle_count;
     const char *base;           /* "http://host:port", borrowed */
+    const char *socket;         /* path of the Unix socket to connect to instead; NULL: none */
     int64_t (*now_ns)(void);    /* CLOCK_MONOTONIC */
     int64_t connect_timeout_ns; /* for a connection to be made */
 };
@@ -43,6 +44,7 @@ struct ili_http_request {
     const char *method; /* GET, PUT, POST, DELETE */
     const char *path;   /* from "/v1", percent-encoded */
     const char *key;    /* Idempotency-Key, or NULL */
+    const char *header; /* another line of the head, or NULL */
     const char *body;   /* JSON; sent with PUT and POST */
     size_t body_bytes;
     size_t answer_max;          /* bytes; a longer body is ILI_HTTP_TOO_LONG */
@@ -50,6 +52,10 @@ struct ili_http_request {
     int64_t patience_ns;        /* how long it may be silent after that */
     int64_t resent_patience_ns; /* the same, once the request had to be sent again */
     struct ili_http_waker waker;
+    /* Where the body of a successful answer goes as it comes, instead of into the answer's. False:
+     * enough, the exchange is given up (BROKEN). May be NULL. */
+    bool (*sink)(void *context, const char *data, size_t bytes);
+    void *sink_context;
 };
 
 enum ili_http_end {
@@ -71,8 +77,9 @@ struct ili_http_answer {
     char why[ILI_HTTP_WHY_BYTES]; /* for people, unless ANSWERED */
 };
 
-/* BASE is borrowed until the end. */
-void ili_http_pool_init(struct ili_http_pool *pool, const char *base, int64_t (*now_ns)(void));
+/* BASE, and a SOCKET that is not NULL, are borrowed until the end. */
+void ili_http_pool_init(struct ili_http_pool *pool, const char *base, const char *socket,
+                        int64_t (*now_ns)(void));
 
 /* No exchange may be running. */
 void ili_http_pool_end(struct ili_http_pool *pool);

@@ -7,11 +7,14 @@
 #include "client/latch.h"
 #include "client/lock.h"
 #include "client/loss.h"
+#include "client/map.h"
 #include "client/queue.h"
 #include "client/rlock.h"
 #include "client/rwlock.h"
 #include "client/semaphore.h"
 #include "client/several.h"
+#include "client/task.h"
+#include "client/workers.h"
 
 const struct ili_remote_ops *ili_remote_ops(const struct ili_remote_host *host) {
     static const struct ili_remote_ops ops = {
@@ -105,6 +108,19 @@ const struct ili_remote_ops *ili_remote_ops(const struct ili_remote_host *host) 
         .acquire_all = ili_remote_acquire_all,
         .wait_any = ili_remote_wait_any,
         .loss_next = ili_remote_loss_next,
+        .workers_open = ili_remote_workers_open,
+        .workers_close = ili_remote_workers_close,
+        .workers_submit = ili_remote_workers_submit,
+        .workers_apply = ili_remote_workers_apply,
+        .workers_map = ili_remote_workers_map,
+        .workers_lanes = ili_remote_workers_lanes,
+        .task_wait = ili_remote_task_wait,
+        .task_result = ili_remote_task_result,
+        .task_error = ili_remote_task_error,
+        .task_state = ili_remote_task_state,
+        .task_cancel = ili_remote_task_cancel,
+        .task_id = ili_remote_task_id,
+        .task_close = ili_remote_task_close,
     };
     if (!host || host->abi != ILI_REMOTE_ABI) return NULL;
     ili_host = host;

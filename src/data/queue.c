@@ -445,7 +445,7 @@ static il_status wait_turn(struct ili_member *m, struct ili_queue *q, bool putte
         if (status == IL_EINTR) ili_thread_keep_interrupt(ili_thread_current());
         return IL_OK;
     }
-    if (status == IL_ETIMEOUT || status == IL_EINTR) {
+    if (ili_gave_up(status)) {
         il_status withdrawn = ili_queue_withdraw(m, q, self, putter);
         if (withdrawn != IL_OK) status = withdrawn;
     }

@@ -1,6 +1,7 @@
 #include "lib/domain.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -10,6 +11,7 @@
 #include "arena/open_table.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "lib/inherit.h"
 #include "lib/remote_load.h"
 #include "session/attach.h"
 #include "session/deadlock.h"
@@ -20,6 +22,7 @@
 
 #define PRIVATE "private:"
 #define UNIX "unix:"
+#define INHERITED "inherited:"
 
 /* ---- open ----------------------------------------------------------------------------------------- */
 
@@ -88,6 +91,29 @@ static il_status open_remote(struct il_domain *domain, const char *address,
     return domain->remote_ops->domain_open(address, options->label, &domain->remote);
 }
 
+/* Joins the private domain of the process that started this one, as a child by fork() would. */
+static il_status open_inherited(struct il_domain *domain, const char *told,
+                                const il_domain_options *options) {
+    struct ili_arena arena;
+    uint32_t slot;
+    int doorbell;
+    uint64_t one = 1;
+    il_status status = ili_inherit_take(told, &arena, &doorbell);
+    if (status != IL_OK) return status;
+    status = ili_slot_claim(&arena, (uint32_t)getpid(), getuid(), options->label, &slot);
+    if (status != IL_OK) {
+        close(doorbell);
+        ili_arena_unmap(&arena);
+        return ili_fail(status, "the inherited domain has no room for another process");
+    }
+    ili_member_enter(&domain->member, &arena, slot, doorbell);
+    domain->member.check_wait = ili_deadlock_check;
+    ili_warden_prepare_private(&domain->member);
+    ssize_t ignored = write(doorbell, &one, sizeof one); /* the keeper looks anew */
+    (void)ignored;
+    return IL_OK;
+}
+
 /* Copies what the caller gave of its options; what it did not give is 0. */
 static il_status read_options(const il_domain_options *given, il_domain_options *options) {
     memset(options, 0, sizeof *options);
@@ -101,6 +127,42 @@ static il_status read_options(const il_domain_options *given, il_domain_options 
     return IL_OK;
 }
 
+static void domain_free(struct il_domain *domain) {
+    pthread_mutex_destroy(&domain->pools_mutex);
+    free(domain->entry);
+    free(domain);
+}
+
+/* Opens ADDRESS; what ADDRESS says of "inherited:" is in the environment. */
+static il_status open_address(struct il_domain *domain, const char *address,
+                              const il_domain_options *options) {
+    if (strcmp(address, INHERITED) == 0) {
+        const char *told = getenv(ILI_INHERIT_VARIABLE);
+        if (told) return open_inherited(domain, told, options);
+        address = getenv(ILI_DOMAIN_VARIABLE);
+        if (!address || strcmp(address, INHERITED) == 0) {
+            return ili_fail(IL_ENOTFOUND,
+                            "address: \"inherited:\" is for programs that were started with a "
+                            "domain; neither " ILI_INHERIT_VARIABLE " nor " ILI_DOMAIN_VARIABLE
+                            " names one");
+        }
+    }
+    if (strcmp(address, PRIVATE) == 0) return open_private(domain, options);
+    il_status status;
+    if (strncmp(address, UNIX, strlen(UNIX)) == 0) {
+        status = open_unix(domain, address + strlen(UNIX), options);
+    } else if (strncmp(address, "http://", 7) == 0 || strncmp(address, "https://", 8) == 0) {
+        status = open_remote(domain, address, options);
+    } else {
+        status = ili_fail(IL_EINVAL,
+                          "address: expected \"private:\", \"inherited:\", \"unix:PATH\" or "
+                          "\"http://HOST:PORT\", got \"%.100s\"",
+                          address);
+    }
+    if (status == IL_OK) domain->entry = ili_inherit_entry(address);
+    return status;
+}
+
 il_status il_domain_open(const char *address, const il_domain_options *options, il_domain **out) {
     il_domain_options chosen;
     if (!address) return ili_fail(IL_EINVAL, "address: expected a string, got NULL");
@@ -109,23 +171,13 @@ il_status il_domain_open(const char *address, const il_domain_options *options, 
     if (status != IL_OK) return status;
     il_domain *domain = calloc(1, sizeof *domain);
     if (!domain) return ili_fail(IL_ENOMEM, "this process has no memory");
+    pthread_mutex_init(&domain->pools_mutex, NULL);
     ili_kinds_register();
     ili_thread_end_prepare();
     ili_fork_prepare();
-    if (strcmp(address, PRIVATE) == 0) {
-        status = open_private(domain, &chosen);
-    } else if (strncmp(address, UNIX, strlen(UNIX)) == 0) {
-        status = open_unix(domain, address + strlen(UNIX), &chosen);
-    } else if (strncmp(address, "http://", 7) == 0 || strncmp(address, "https://", 8) == 0) {
-        status = open_remote(domain, address, &chosen);
-    } else {
-        status = ili_fail(IL_EINVAL,
-                          "address: expected \"private:\", \"unix:PATH\" or "
-                          "\"http://HOST:PORT\", got \"%.100s\"",
-                          address);
-    }
+    status = open_address(domain, address, &chosen);
     if (status != IL_OK) {
-        free(domain);
+        domain_free(domain);
         return status;
     }
     *out = domain;
@@ -163,13 +215,14 @@ il_status il_domain_close(il_domain *domain) {
         status = domain->remote_ops->domain_close(domain->remote);
     } else {
         struct ili_member *m = &domain->member;
+        if (domain->pools) (void)domain->pools_ops->domain_close(domain->pools);
         if (ili_member_check(m) == IL_OK) release_held(m);
         ili_warden_stop(m);
         ili_member_stop(m, IL_ECLOSED);
         ili_handles_forget(m);
         ili_member_leave(m);
     }
-    free(domain);
+    domain_free(domain);
     return status;
 }
 

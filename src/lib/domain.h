@@ -26,6 +26,12 @@ struct il_domain {
     uint64_t losses_told;     /* up to which il_loss_next() has looked; under open_mutex */
     const struct ili_remote_ops *remote_ops; /* remote; NULL: local */
     struct ili_remote_domain *remote;
+    char *
+        entry; /* "INTERLOCK_DOMAIN=…" for programs that inherit it; NULL: private, by descriptors */
+    /* of a unix: domain, for its pools: see lib/workers.c */
+    pthread_mutex_t pools_mutex; /* protects the rest */
+    const struct ili_remote_ops *pools_ops;
+    struct ili_remote_domain *pools; /* NULL: not asked for yet */
 };
 
 /* The local part that all kinds of handle have in common. */
@@ -103,6 +109,17 @@ struct il_barrier {
     struct ili_handle handle;
     const struct ili_remote_ops *remote_ops;
     struct ili_remote_barrier *remote;
+};
+
+struct il_workers {
+    struct il_domain *domain;
+    const struct ili_remote_ops *ops;
+    struct ili_remote_workers *remote;
+};
+
+struct il_task {
+    const struct ili_remote_ops *ops;
+    struct ili_remote_task *remote;
 };
 
 /* Frees what ili_handle_close() kept; the domain is about to be left. */

@@ -37,7 +37,8 @@ static il_status wait_local(struct il_domain *domain, int64_t timeout_ns,
         if (next(domain, copy)) return IL_OK;
         int64_t now = ili_now_ns();
         if (now >= deadline) return IL_ETIMEOUT;
-        if (ili_thread_take_interrupt(thread)) return IL_EINTR;
+        status = ili_thread_take(thread);
+        if (status != IL_OK) return status;
         int64_t until = deadline - now < SLICE_NS ? deadline : now + SLICE_NS;
         (void)ili_futex_wait(bell, rung, until);
     }

@@ -2,9 +2,10 @@
  * remote.h - what libinterlock.so and its HTTP door, the module libinterlock-remote.so.0, say to
  * each other.
  *
- * The module is opened by dlopen() when the first http: or https: domain is, and never closed. It
- * contains its own copy of src/base, but what lives once per thread (the error text, a pending
- * interruption) lives in the library, so the module reaches it through ili_remote_host.
+ * The module is opened by dlopen() when the first http: or https: domain is, or the first pool of
+ * a unix: domain, and never closed. It contains its own copy of src/base, but what lives once per thread
+ * (the error text, what is asked of it) lives in the library, so the module reaches it through
+ * ili_remote_host.
  *
  * The calls have the meaning of their namesakes in interlock.h: codes, timeouts, out parameters
  * untouched on failure, any number of threads at once. The library has checked before that handles
@@ -23,7 +24,7 @@
 
 #include <interlock.h>
 
-#define ILI_REMOTE_ABI 2u
+#define ILI_REMOTE_ABI 3u
 #define ILI_REMOTE_MODULE "libinterlock-remote.so.0"
 
 /* What the library does for the module. All functions are about the calling thread. */
@@ -32,13 +33,16 @@ struct ili_remote_host {
     /* Writes the thread's error text, "<sentence of STATUS>: TEXT", and returns STATUS. TEXT may be
      * NULL. */
     il_status (*fail)(il_status status, const char *text);
-    /* Takes a pending il_interrupt(): true if there was one. */
-    bool (*take_interrupt)(void);
+    /* What is asked of the thread before it waits: IL_OK nothing, IL_EINTR (an il_interrupt(), which is
+     * taken), IL_ECANCELLED (stays so). */
+    il_status (*take_request)(void);
     /* Makes an interruption that was taken pending again. */
     void (*raise_interrupt)(void);
-    /* Readable while an interruption is pending; -1 if none can be made. Borrowed; does not block. */
+    /* Becomes readable when something is asked; -1 if none can be made. Borrowed; does not block. Who
+     * finds it readable though nothing is asked drains it. */
     int (*wake_fd)(void);
-    int64_t (*now_ns)(void); /* CLOCK_MONOTONIC */
+    int64_t (*cancelled_at_ns)(void); /* when a time limit will cancel it; ILI_NEVER: none will */
+    int64_t (*now_ns)(void);          /* CLOCK_MONOTONIC */
 };
 
 struct ili_remote_domain;
@@ -51,6 +55,36 @@ struct ili_remote_event;
 struct ili_remote_latch;
 struct ili_remote_barrier;
 struct ili_remote_condition;
+struct ili_remote_workers;
+struct ili_remote_task;
+
+/* One call of a function, for il_workers_submit(). All borrowed; ARGS and KWARGS may be NULL. OPTIONS has every
+ * field, or is NULL. */
+struct ili_remote_work {
+    const char *function;
+    size_t function_bytes;
+    const char *args;
+    size_t args_bytes;
+    const char *kwargs;
+    size_t kwargs_bytes;
+    const il_task_options *options;
+};
+
+/* The same of each item of il_workers_map(): ARGS is absent. */
+struct ili_remote_map {
+    struct ili_remote_work work;
+    const il_map_item *items;
+    size_t count;
+    uint32_t flags, chunk; /* of il_map_options */
+    il_map_each each;      /* not NULL */
+    void *context;
+};
+
+/* What a pool offers to il_workers_map() by way of the arena (base/lane.h). */
+struct ili_remote_lanes {
+    uint32_t count;   /* workers that take the function so; 0: all must go over HTTP */
+    uint32_t retries; /* the pool's default */
+};
 
 /* One target of acquire_all and wait_any, for il_target: OBJECT is the handle of the module. */
 struct ili_remote_target {
@@ -63,7 +97,7 @@ struct ili_remote_target {
 struct ili_remote_ops {
     uint32_t abi; /* ILI_REMOTE_ABI */
 
-    /* ADDRESS begins with http:// or https://. LABEL NULL: the program's name. */
+    /* ADDRESS begins with http:// or https://, or is that of a unix: domain, for its pools. LABEL NULL: the program's name. */
     il_status (*domain_open)(const char *address, const char *label,
                              struct ili_remote_domain **out);
     il_status (*domain_close)(struct ili_remote_domain *domain);
@@ -203,6 +237,29 @@ struct ili_remote_ops {
     il_status (*wait_any)(struct ili_remote_target *targets, size_t count, int64_t timeout_ns,
                           size_t *index);
     il_status (*loss_next)(struct ili_remote_domain *domain, il_loss *loss, int64_t timeout_ns);
+
+    il_status (*workers_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
+                              struct ili_remote_workers **out);
+    il_status (*workers_close)(struct ili_remote_workers *workers);
+    il_status (*workers_submit)(struct ili_remote_workers *workers,
+                                const struct ili_remote_work *work, struct ili_remote_task **out);
+    il_status (*workers_apply)(struct ili_remote_workers *workers,
+                               const struct ili_remote_work *work, int64_t timeout_ns,
+                               struct ili_remote_task **out);
+    /* IL_OK: every item was told, however it ended. Else as il_workers_map(). */
+    il_status (*workers_map)(struct ili_remote_workers *workers, const struct ili_remote_map *map,
+                             int64_t timeout_ns);
+    il_status (*workers_lanes)(struct ili_remote_workers *workers, const char *function,
+                               size_t function_bytes, struct ili_remote_lanes *lanes);
+    il_status (*task_wait)(struct ili_remote_task *task, int64_t timeout_ns);
+    il_status (*task_result)(struct ili_remote_task *task, void *buffer, size_t capacity,
+                             size_t *bytes, int64_t timeout_ns);
+    il_status (*task_error)(struct ili_remote_task *task, void *buffer, size_t capacity,
+                            size_t *bytes, int64_t timeout_ns);
+    il_status (*task_state)(struct ili_remote_task *task, uint32_t *state);
+    il_status (*task_cancel)(struct ili_remote_task *task);
+    il_status (*task_id)(struct ili_remote_task *task, uint64_t *id);
+    il_status (*task_close)(struct ili_remote_task *task);
 };
 
 /* The module's one exported symbol. HOST is borrowed for ever. NULL: HOST has another abi. */

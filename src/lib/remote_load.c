@@ -14,9 +14,9 @@ static il_status fail(il_status status, const char *text) {
     return ili_fail(status, text && *text ? "%s" : NULL, text);
 }
 
-static bool take_interrupt(void) {
+static il_status take_request(void) {
     struct ili_thread *thread = ili_thread_current();
-    return thread && ili_thread_take_interrupt(thread);
+    return thread ? ili_thread_take(thread) : IL_OK;
 }
 
 static void raise_interrupt(void) {
@@ -29,12 +29,18 @@ static int wake_fd(void) {
     return thread ? ili_thread_wake_fd(thread) : -1;
 }
 
+static int64_t cancelled_at_ns(void) {
+    struct ili_thread *thread = ili_thread_current();
+    return thread ? ili_thread_until(thread, ILI_NEVER) : ILI_NEVER;
+}
+
 static const struct ili_remote_host host = {
     .abi = ILI_REMOTE_ABI,
     .fail = fail,
-    .take_interrupt = take_interrupt,
+    .take_request = take_request,
     .raise_interrupt = raise_interrupt,
     .wake_fd = wake_fd,
+    .cancelled_at_ns = cancelled_at_ns,
     .now_ns = ili_now_ns,
 };
 

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/fault.h"
-#include "server/loop.h"
+#include "base/fault.h"
+#include "base/loop.h"
 #include "server/sockets.h"
 
 struct ili_newcomer;

@@ -12,7 +12,7 @@
 
 #include <interlock.h>
 
-#include "server/out.h"
+#include "base/out.h"
 
 struct ili_agent;
 struct ili_member;

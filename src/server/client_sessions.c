@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "server/connection.h"
+#include "server/daemons.h"
 #include "server/losses.h"
 #include "server/params.h"
 #include "server/reply.h"
@@ -102,6 +103,7 @@ static il_status give_up_stakes(struct ili_server *server, struct ili_client_ses
 static bool end(struct ili_server *server, struct ili_client_session *s) {
     uint32_t slot = s->holder.slot;
     s->ending = true;
+    ili_daemons_end(server, s);
     ili_park_end_session(server, slot + 1);
     if (some_wait(server, slot + 1) || give_up_stakes(server, s) == IL_EBUSY) {
         (void)ili_timers_set(&server->timers, &s->timer, server->now_ns + RETRY_NS);

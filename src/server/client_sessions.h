@@ -14,12 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/timer.h"
 #include "server/owners.h"
-#include "server/timer.h"
 
 #define ILI_TTL_LEAST_NS INT64_C(1000000000)
 #define ILI_TTL_MOST_NS INT64_C(86400000000000)
 
+struct ili_daemon;
 struct ili_out;
 
 struct ili_client_session {
@@ -29,6 +30,7 @@ struct ili_client_session {
     uint32_t requests;   /* that name it and have not ended */
     uint64_t secret;     /* what nobody guesses of its id */
     int64_t ttl_ns, until_ns;
+    struct ili_daemon *daemons; /* what ends with it */
     bool ending; /* it is no more for anybody; something of it is still in the way of others */
     char label[64], host[64];
 };

@@ -141,6 +141,10 @@ il_status ili_config_parse(struct ili_config *config, const char *text, size_t b
     if (!json_is_object(root)) status = wrong(fault, "config", "a JSON object");
     json_object_foreach(root, key, value) {
         if (status != IL_OK) break;
+        if (ili_config_pools_has(key)) {
+            status = ili_config_pools_read(&config->pools, key, value, fault);
+            continue;
+        }
         if (!is_section(key)) {
             status = read_field(config, key, value, fault);
             continue;
@@ -323,4 +327,5 @@ enum ili_config_outcome ili_config_read(struct ili_config *config, int count, ch
 void ili_config_free(struct ili_config *config) {
     for (size_t i = 0; i < config->origin_count; i++) free(config->origins[i]);
     config->origin_count = 0;
+    ili_config_pools_drop(&config->pools);
 }

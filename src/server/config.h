@@ -5,6 +5,7 @@
  *   {"http": {"listen": "127.0.0.1:7717", "long_poll": 300, "idle_timeout": 60,
  *             "connections": 16384, "allowed_origins": ["https://example.org"]},
  *    "socket": "/run/interlock/interlock.sock", "state_dir": "/var/lib/interlock",
+ *    "programs": […], "environment": […], "pools": {…},         see config_pools.h
  *    "arena_bytes": 1073741824, "locks": {"default_lease": 60}, "log": {"level": "info"}}
  */
 #ifndef ILI_SERVER_CONFIG_H
@@ -13,8 +14,9 @@
 #include <netinet/in.h>
 #include <stdint.h>
 
+#include "base/fault.h"
 #include "base/log.h"
-#include "server/fault.h"
+#include "server/config_pools.h"
 
 #define ILI_ORIGINS_MOST 32
 
@@ -28,6 +30,7 @@ struct ili_config {
     char *origins[ILI_ORIGINS_MOST]; /* owned */
     size_t origin_count;
     enum ili_log_level log_level;
+    struct ili_config_pools pools;
     bool hints; /* say what to try, also when nobody seems to watch */
 };
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "server/server.h"
+#include "server/stream.h"
 
 /* The client closed its side, or the connection broke. */
 static void departed(struct ili_source *source, uint32_t events, void *context) {
@@ -17,6 +18,8 @@ static void departed(struct ili_source *source, uint32_t events, void *context) 
     c->gone = true;
     if (c->request && c->request->wait) {
         ili_park_departed(c->request);
+    } else if (c->request && c->request->stream && c->request->stream->resting) {
+        ili_stream_departed(c->request);
     } else if (!c->poked) {
         c->poked = true;
         c->next_poke = server->front.pokes;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/loop.h"
+#include "base/loop.h"
 
 struct MHD_Connection;
 struct ili_engine;

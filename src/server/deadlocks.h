@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "server/timer.h"
+#include "base/timer.h"
 
 struct ili_owner;
 struct ili_request;

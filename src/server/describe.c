@@ -37,6 +37,12 @@ static const struct unmet {
     {"queues", "put", "is full", "", " stayed full for"},
     {"queues", "", "is empty", "", " stayed empty for"},
     {"events", "", "is not set", "nobody set ", " within"},
+    {"tasks", "", "has not ended", "", " did not end within"},
+    {"maps", "", "has not ended", "", " did not end within"},
+    {"processes", "start", "is being started", "", " was not started within"},
+    {"processes", "", "has not ended", "", " did not end within"},
+    {"threads", "", "has not ended", "", " did not end within"},
+    {"pools", "", "has not ended", "", " did not end within"},
     {"latches", "", "is not at 0", "", " did not reach 0 within"},
     {"conditions", "acquire", "has a lock that is held", "nobody released the lock of ", " within"},
     {"conditions", "", "was not notified", "nobody notified ", " within"},
@@ -67,6 +73,8 @@ static void of_object(const struct ili_request *request, il_status status, const
                       const struct room *room) {
     switch (status) {
     case IL_ENOTFOUND: say(room, "there is no %s", what + strlen("the ")); break;
+    case IL_ESTARTED: say(room, "%s was started already, and can be only once", what); break;
+    case IL_ENOTSTARTED: say(room, "%s has not been started", what); break;
     case IL_EDELETED: say(room, "%s was deleted", what); break;
     case IL_ECLOSED: say(room, "%s is closed", what); break;
     case IL_EINVAL: /* what only the object knows to be wrong: see ili_semaphore_acquire() */
@@ -102,6 +110,7 @@ void ili_describe(const struct ili_request *request, il_status status, char *roo
     } else if (route && route->named) {
         const struct ili_collection *of = ili_collection_named(route->collection);
         int without_s = (int)strlen(route->collection) - 1;
+        if (strcmp(route->collection, "processes") == 0) without_s--;
         snprintf(what, sizeof what, "the %.*s \"%.*s\"", of ? INT_MAX : without_s,
                  of ? of->kind->word : route->collection, request->name_bytes, request->name);
         of_object(request, status, what, &to);

@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #include "arena/agent.h"
-#include "server/fault.h"
-#include "server/timer.h"
+#include "base/fault.h"
+#include "base/timer.h"
 #include "session/expiry.h"
 
 struct ili_keeper;

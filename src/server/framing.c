@@ -48,6 +48,10 @@ static void note(struct ili_head *head, const char *name, size_t bytes, const ch
             head->origin = value;
         } else if (is(name, bytes, "expect")) {
             head->expect = value;
+        } else if (is(name, bytes, "prefer")) {
+            ili_wishes_prefer(&head->wishes, value);
+        } else if (is(name, bytes, "accept")) {
+            ili_wishes_accept(&head->wishes, value);
         }
         break;
     case 12:

@@ -16,7 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/fault.h"
+#include "base/fault.h"
+#include "server/wishes.h"
 
 /* What a head says; all pointers are libmicrohttpd's. Zero to begin, `next` is where the first
  * header's name must be. */
@@ -24,6 +25,7 @@ struct ili_head {
     const char *next;
     bool broken; /* the chain of names and values has a gap, or a forbidden character */
     uint8_t hosts, lengths, encodings, keys, origins, types;
+    struct ili_wishes wishes;
     const char *host, *length, *encoding, *content_type, *origin, *fetch_site, *expect, *key;
 };
 

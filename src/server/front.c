@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "server/connection.h"
 #include "server/server.h"
+#include "server/stream.h"
 
 /* A head of a request, and its answer's, must fit in here. */
 #define CONNECTION_MEMORY 4096
@@ -165,7 +166,8 @@ void ili_front_sweep(struct ili_server *server) {
     int64_t oldest = server->now_ns - server->config.idle_timeout_ns;
     struct ili_connection *c = server->front.connections;
     for (; c; c = c->next) {
-        bool parked = c->request && c->request->wait;
+        const struct ili_request *r = c->request;
+        bool parked = r && (r->wait || (r->stream && r->stream->resting));
         if (!parked && c->since_ns < oldest) ili_connection_cut(c);
     }
 }

@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "server/loop.h"
+#include "base/loop.h"
 
 struct MHD_Daemon;
 struct ili_connection;

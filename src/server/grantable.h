@@ -8,7 +8,7 @@
 #define ILI_SERVER_GRANTABLE_H
 
 #include "arena/names.h"
-#include "server/out.h"
+#include "base/out.h"
 
 struct ili_server;
 

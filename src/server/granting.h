@@ -5,9 +5,9 @@
 #ifndef ILI_SERVER_GRANTING_H
 #define ILI_SERVER_GRANTING_H
 
-#include "server/fault.h"
+#include "base/fault.h"
+#include "base/out.h"
 #include "server/grantable.h"
-#include "server/out.h"
 
 struct ili_owner;
 struct ili_request;

@@ -8,9 +8,9 @@
 #ifndef ILI_SERVER_ITEM_H
 #define ILI_SERVER_ITEM_H
 
+#include "base/fault.h"
+#include "base/out.h"
 #include "data/queue.h"
-#include "server/fault.h"
-#include "server/out.h"
 #include "server/params.h"
 
 struct ili_item_fields {

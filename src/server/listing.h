@@ -5,7 +5,7 @@
 #define ILI_SERVER_LISTING_H
 
 #include "arena/names.h"
-#include "server/out.h"
+#include "base/out.h"
 
 struct ili_request;
 

@@ -9,15 +9,21 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/alarms.h"
 #include "server/connection.h"
 #include "server/granting.h"
 #include "server/pin.h"
+#include "server/processes.h"
 #include "server/returns.h"
 #include "server/server.h"
+#include "server/stream.h"
+#include "server/threads.h"
+#include "work/spawner.h"
 
 #define SWEEP_NS INT64_C(1000000000)
 #define FAREWELL_NS INT64_C(5000000000) /* how long answers may take to get out at the end */
@@ -60,9 +66,27 @@ static void raise_file_limit(void) {
 /* An answered record whose request has not ended yet is dropped for room. */
 static void record_dropped(struct ili_record *record) { record->runner->record = NULL; }
 
+static il_status open_pools(struct ili_server *server, struct ili_fault *fault) {
+    il_status status = ili_pools_open(&server->pools, &server->loop, &server->timers,
+                                      server->domain.epoch, server->config.socket);
+    if (status != IL_OK) {
+        return ili_fault_set(fault, status, NULL, NULL, "cannot open the pools: %s",
+                             strerror(errno));
+    }
+    server->pools_open = true;
+    return ili_config_pools_make(server, fault);
+}
+
 static il_status open_server(struct ili_server *server, struct signals *signals,
                              struct ili_fault *fault) {
     ili_log_set_level(server->config.log_level);
+    tzset(); /* cron by local time */
+    if (ili_spawner_start(&server->pools.spawner) !=
+        IL_OK) { /* with the limits that programs get */
+        return ili_fault_set(fault, IL_ESYSTEM, NULL, NULL, "cannot start programs: %s",
+                             strerror(errno));
+    }
+    server->spawner_runs = true;
     raise_file_limit();
     server->now_ns = ili_now_ns();
     ili_sessions_open(&server->sessions);
@@ -72,16 +96,23 @@ static il_status open_server(struct ili_server *server, struct signals *signals,
         return ili_fault_set(fault, IL_ESYSTEM, NULL, NULL, "cannot start: %s", strerror(errno));
     }
     il_status status = ili_accept_open(server, fault);
-    return status == IL_OK ? ili_domain_start(server, fault) : status;
+    if (status == IL_OK) status = ili_domain_start(server, fault);
+    return status == IL_OK ? open_pools(server, fault) : status;
 }
 
 static void close_server(struct ili_server *server, struct signals *signals) {
     ili_accept_close(server);
+    ili_stream_wake_all(server);
     ili_front_close(&server->front);
     ili_park_lay_ghosts(server);
     ili_readies_free(&server->readies);
     ili_idempotency_close(&server->idempotency);
     ili_returns_close(server);
+    ili_alarms_close(server);
+    ili_threads_close(server);
+    ili_processes_close(server);
+    if (server->pools_open) ili_pools_close(&server->pools);
+    if (server->spawner_runs) ili_spawner_stop(&server->pools.spawner);
     if (server->domain.entered) {
         ili_granting_close(server);
         ili_client_sessions_close(server);
@@ -138,7 +169,9 @@ static void turn(struct ili_server *server, int64_t latest_ns) {
     ili_expiry_run(&server->domain.expiry, ili_server_member(server), server->domain.self,
                    server->now_ns);
     ili_client_sessions_tell(server);
+    ili_pools_run(&server->pools, server->now_ns); /* what has ended is answered */
     ili_front_run(&server->front);
+    ili_pools_run(&server->pools, server->now_ns); /* what was submitted goes to workers */
     ili_connection_poke_all(server);
 }
 
@@ -160,6 +193,8 @@ static void say_farewell(struct ili_server *server) {
     ili_log_event(ILI_LOG_INFO, "server.stopping", NULL);
     server->stopping = true;
     ili_accept_close(server);
+    ili_park_end_all(server); /* before the tasks end for which they wait */
+    ili_pools_end_all(&server->pools);
     do {
         ili_park_end_all(server);
         turn(server, server->now_ns + INT64_C(10000000));
@@ -169,6 +204,7 @@ static void say_farewell(struct ili_server *server) {
 }
 
 int main(int count, char **arguments) {
+    if (ili_spawner_asked(arguments)) return ili_spawner_main();
     static struct ili_server server; /* zero; too large for a stack */
     struct signals signals = {0};
     struct ili_fault fault;

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "arena/names.h"
-#include "server/out.h"
+#include "base/out.h"
 #include "sync/condition.h"
 
 struct ili_request;

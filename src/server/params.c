@@ -76,6 +76,24 @@ static il_status read_count(const struct ili_param *p, const struct ili_value *v
                             fault);
 }
 
+static il_status read_integer(const struct ili_param *p, const struct ili_value *v,
+                              struct ili_fault *fault) {
+    char expected[100];
+    uint64_t number;
+    size_t bytes = json_is_number(v->json) ? v->bytes : 0;
+    bool negative = bytes > 1 && *v->at == '-';
+    if (whole_number(v->at + negative, bytes - negative, &number) && number <= INT64_MAX) {
+        int64_t value = negative ? -(int64_t)number : (int64_t)number;
+        if (value >= p->least && value <= p->most) {
+            *(int64_t *)p->out = value;
+            return IL_OK;
+        }
+    }
+    snprintf(expected, sizeof expected, "an integer from %lld to %lld", (long long)p->least,
+             (long long)p->most);
+    return ili_fault_set(fault, IL_EINVAL, p->name, expected, "%s: expected %s", p->name, expected);
+}
+
 static il_status read_token(const struct ili_param *p, const struct ili_value *v,
                             struct ili_fault *fault) {
     static const char expected[] = "a decimal number in a string";
@@ -120,6 +138,7 @@ static il_status read_one(const struct ili_param *p, const struct ili_value *v,
         return IL_OK;
     case ILI_PARAM_IS_SECONDS: return read_seconds(p, v, fault);
     case ILI_PARAM_IS_COUNT: return read_count(p, v, fault);
+    case ILI_PARAM_IS_INTEGER: return read_integer(p, v, fault);
     case ILI_PARAM_IS_TOKEN: return read_token(p, v, fault);
     case ILI_PARAM_IS_TEXT: return read_text(p, v, fault);
     case ILI_PARAM_IS_VALUE:

@@ -14,8 +14,8 @@
 
 #include <stdint.h>
 
-#include "server/fault.h"
-#include "server/value.h"
+#include "base/fault.h"
+#include "work/value.h"
 
 #define ILI_LEASE_NONE INT64_C(-1)
 
@@ -24,6 +24,7 @@ enum ili_param_type {
     ILI_PARAM_IS_SECONDS, /* int64_t, nanoseconds */
     ILI_PARAM_IS_LEASE,   /* the same; null: ILI_LEASE_NONE */
     ILI_PARAM_IS_COUNT,   /* uint64_t */
+    ILI_PARAM_IS_INTEGER, /* int64_t, with a sign */
     ILI_PARAM_IS_TOKEN,   /* uint64_t, a decimal string other than "0" */
     ILI_PARAM_IS_TEXT,    /* char[most + 1] without NUL in it, ends with NUL */
     ILI_PARAM_IS_VALUE,   /* struct ili_value, whose json is then owned: json_decref() */
@@ -45,6 +46,8 @@ struct ili_param {
     { name, ILI_PARAM_IS_LEASE, out, least, most, false }
 #define ILI_PARAM_COUNT(name, out, least, most)                                                    \
     { name, ILI_PARAM_IS_COUNT, out, least, most, false }
+#define ILI_PARAM_INTEGER(name, out, least, most)                                                  \
+    { name, ILI_PARAM_IS_INTEGER, out, least, most, false }
 #define ILI_PARAM_TOKEN(name, out)                                                                 \
     { name, ILI_PARAM_IS_TOKEN, out, 0, 0, true }
 #define ILI_PARAM_TEXT(name, out, most)                                                            \

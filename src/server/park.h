@@ -15,7 +15,7 @@
 
 #include <interlock.h>
 
-#include "server/loop.h"
+#include "base/loop.h"
 
 struct ili_agent;
 struct ili_request;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "server/fault.h"
+#include "base/fault.h"
 
 #define ILI_PATH_SEGMENTS 4
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "arena/names.h"
-#include "server/out.h"
+#include "base/out.h"
 
 struct ili_server;
 

@@ -132,6 +132,12 @@ void ili_repeat_answered(struct ili_request *request) {
     }
 }
 
+void ili_repeat_leave(struct ili_request *request, unsigned http_status, struct ili_out *view) {
+    ili_repeat_keep(request, http_status, view->failed ? NULL : view->data, view->bytes);
+    ili_out_free(view);
+    ili_repeat_answered(request);
+}
+
 bool ili_repeat_completed(struct ili_request *request, bool written) {
     struct ili_record *record = request->record;
     if (record->runner != request) { /* a repeat that libmicrohttpd gave up */

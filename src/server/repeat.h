@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct ili_out;
 struct ili_request;
 
 /* A request with a key, complete. True: it is the first, and to be handled. False: it was answered or
@@ -22,6 +23,9 @@ bool ili_repeat_begin(struct ili_request *request);
 /* Its answer, worth keeping; BODY NULL: there was no memory for it. Before it is sent. */
 void ili_repeat_keep(struct ili_request *request, unsigned http_status, const char *body,
                      size_t body_bytes);
+
+/* Its client has left, but it has done something: repeats are told VIEW, which it takes, with HTTP_STATUS. */
+void ili_repeat_leave(struct ili_request *request, unsigned http_status, struct ili_out *view);
 
 /* It was answered: those that wait for it are, too, or run. After it was sent. */
 void ili_repeat_answered(struct ili_request *request);

@@ -11,9 +11,9 @@
 #include "server/repeat.h"
 #include "server/server.h"
 
-static const char json_type[] = "application/json";
-#define ALLOWED_HEADERS "Content-Type, Idempotency-Key"
-#define EXPOSED_HEADERS "Idempotency-Replayed, Retry-After"
+static const char answer_type[] = "application/json";
+#define ALLOWED_HEADERS "Content-Type, Idempotency-Key, Prefer"
+#define EXPOSED_HEADERS "Idempotency-Replayed, Preference-Applied, Retry-After"
 #define PREFLIGHT_SECONDS "600"
 static const char problem_type[] = "application/problem+json";
 
@@ -26,6 +26,18 @@ static bool add_origin(struct MHD_Response *response, const char *origin) {
     return add_header(response, "Access-Control-Allow-Origin", origin) &&
            add_header(response, "Access-Control-Expose-Headers", EXPOSED_HEADERS) &&
            add_header(response, "Vary", "Origin");
+}
+
+/* Adds what every answer to REQUEST has; takes RESPONSE. NULL: no memory. */
+static struct MHD_Response *with_headers(const struct ili_request *request,
+                                         struct MHD_Response *response, const char *type) {
+    bool added = ili_ready_headers(response, type);
+    if (request->origin) added = added && add_origin(response, request->origin);
+    if (request->waited) added = added && add_header(response, "Preference-Applied", "wait");
+    if (request->server->stopping) added = added && add_header(response, "Connection", "close");
+    if (added) return response;
+    MHD_destroy_response(response);
+    return NULL;
 }
 
 /* Takes BODY. NULL: no memory. */
@@ -42,12 +54,7 @@ static struct MHD_Response *make_response(struct ili_request *request, struct il
         return NULL;
     }
     *body = (struct ili_out){0};
-    bool added = ili_ready_headers(response, type);
-    if (request->origin) added = added && add_origin(response, request->origin);
-    if (request->server->stopping) added = added && add_header(response, "Connection", "close");
-    if (added) return response;
-    MHD_destroy_response(response);
-    return NULL;
+    return with_headers(request, response, type);
 }
 
 /* Sends RESPONSE (NULL: there was no memory for one), which it takes. */
@@ -85,7 +92,7 @@ static bool keep_inside(struct ili_request *request, unsigned http_status, struc
 /* Whether a response that was used before will do. */
 static bool is_plain(const struct ili_request *request, const struct ili_out *body) {
     return !body->failed && body->bytes <= ILI_READY_BYTES && !request->origin &&
-           !request->server->stopping;
+           !request->waited && !request->server->stopping;
 }
 
 void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out *body) {
@@ -98,9 +105,22 @@ void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out
         ili_out_free(body);
         send_response(request, http_status, request->ready ? request->ready->response : NULL);
     } else {
-        send_response(request, http_status, make_response(request, body, json_type));
+        send_response(request, http_status, make_response(request, body, answer_type));
     }
     if (request->record) ili_repeat_answered(request);
+}
+
+void ili_reply_stream(struct ili_request *request, const char *type, size_t piece_bytes,
+                      ili_reply_reader *reader, void *context) {
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, piece_bytes, reader, context, NULL);
+    /* libmicrohttpd ends chunks that it has not begun after the head of an answer to HEAD: it may use none
+     * there, and closes the connection */
+    if (response && strcmp(request->method, "HEAD") == 0) {
+        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    }
+    if (response) response = with_headers(request, response, type);
+    send_response(request, 200, response);
 }
 
 /* What a browser asks before it lets a page send more than a form could. */
@@ -222,7 +242,7 @@ void ili_reply_again(struct ili_request *request, unsigned http_status, const ch
     struct ili_out copy = {0};
     ili_out_json(&copy, body, body_bytes);
     struct MHD_Response *response =
-        make_response(request, &copy, http_status < 400 ? json_type : problem_type);
+        make_response(request, &copy, http_status < 400 ? answer_type : problem_type);
     if (response) add_header(response, "Idempotency-Replayed", "true");
     send_response(request, http_status, response);
 }

@@ -7,8 +7,10 @@
 #ifndef ILI_SERVER_REPLY_H
 #define ILI_SERVER_REPLY_H
 
-#include "server/fault.h"
-#include "server/out.h"
+#include <sys/types.h>
+
+#include "base/fault.h"
+#include "base/out.h"
 #include "server/request.h"
 
 /* An answer that stays in memory, for a request that no client has sent by itself (batch.h). */
@@ -19,6 +21,13 @@ struct ili_answer {
 
 /* Answers with the JSON in BODY, which it takes. */
 void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out *body);
+
+/* Writes the next bytes into ROOM, see MHD_ContentReaderCallback. */
+typedef ssize_t ili_reply_reader(void *context, uint64_t position, char *room, size_t room_bytes);
+
+/* Answers 200 with what READER gives (stream.h). CONTEXT lives as long as the request. */
+void ili_reply_stream(struct ili_request *request, const char *type, size_t piece_bytes,
+                      ili_reply_reader *reader, void *context);
 
 /* Answers 204, with Allow unless METHODS is 0. */
 void ili_reply_empty(struct ili_request *request, uint16_t methods);

@@ -89,6 +89,7 @@ static il_status check_media_type(const struct ili_head *head, struct ili_fault 
 static il_status check_request(struct ili_request *r, const struct ili_head *head,
                                struct ili_fault *fault) {
     const struct ili_config *config = &r->server->config;
+    r->wishes = head->wishes;
     r->origin = ili_head_origin(head, config->origins, config->origin_count);
     il_status status = ili_head_check_sender(head, r->connection->local, config->listen,
                                              config->origins, config->origin_count, fault);

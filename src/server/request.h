@@ -15,10 +15,10 @@
 #include <interlock.h>
 
 #include "arena/layout.h"
-#include "server/fault.h"
+#include "base/fault.h"
+#include "base/timer.h"
 #include "server/framing.h"
 #include "server/router.h"
-#include "server/timer.h"
 
 struct MHD_Connection;
 struct ili_agent;
@@ -28,6 +28,7 @@ struct ili_owner;
 struct ili_param;
 struct ili_ready;
 struct ili_record;
+struct ili_stream;
 struct ili_wait;
 struct ili_work;
 
@@ -38,6 +39,7 @@ struct ili_request {
     const struct ili_route *route; /* NULL: none has this path and method */
     const char *method, *path;     /* libmicrohttpd's */
     const char *key;               /* Idempotency-Key, libmicrohttpd's; NULL: none */
+    struct ili_wishes wishes;
     const char *origin; /* the allowed one it comes from, the configuration's; NULL: none */
 
     char *body; /* owned, with room; else borrowed */
@@ -45,6 +47,7 @@ struct ili_request {
     struct ili_answer *answer; /* of an operation of a batch: it goes here; NULL: to the client */
 
     struct ili_work *work;
+    struct ili_stream *stream;       /* it is answered with, see stream.h; NULL: none */
     struct ili_record *record;       /* what its Idempotency-Key stands for; NULL: nothing */
     struct ili_request *next_repeat; /* of those that wait for one record */
 
@@ -65,6 +68,7 @@ struct ili_request {
     struct ili_ready *ready;   /* what its answer was sent with; NULL: nothing to give back */
     struct ili_fault *refusal; /* owned; found in the head, to be answered after the body */
     uint16_t path_methods;     /* of the routes with this path, see router.h */
+    bool waited;               /* as it would like to: its answer says so */
     bool answered;             /* an answer was given to libmicrohttpd */
     bool abandoned;            /* there will be none: the connection is closed */
     bool too_large;            /* the body, which is no longer kept */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/acquire.h"
+#include "server/alarms.h"
 #include "server/barriers.h"
 #include "server/batch.h"
 #include "server/client_sessions.h"
@@ -13,14 +14,21 @@
 #include "server/events.h"
 #include "server/grants.h"
 #include "server/latches.h"
+#include "server/map_results.h"
+#include "server/maps.h"
 #include "server/objects.h"
 #include "server/path.h"
+#include "server/pools.h"
+#include "server/processes.h"
 #include "server/put.h"
 #include "server/queues.h"
 #include "server/sessions.h"
 #include "server/several.h"
+#include "server/submit.h"
 #include "server/system.h"
 #include "server/take.h"
+#include "server/tasks.h"
+#include "server/threads.h"
 #include "server/wait_any.h"
 
 #define REPEATABLE ILI_ROUTE_IDEMPOTENT
@@ -70,6 +78,51 @@ const struct ili_route ili_routes[] = {
     {ILI_POST, REPEATABLE, "conditions", true, "notify", ili_conditions_notify},
     {ILI_POST, REPEATABLE, "conditions", true, "notify_all", ili_conditions_notify_all},
     ILI_OBJECT_ROUTES("conditions"),
+
+    {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, "pools", true, "tasks", ili_submit},
+    {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, "pools", true, "map", ili_maps_submit},
+    {ILI_POST, 0, "pools", true, "close", ili_pools_shut},
+    {ILI_POST, 0, "pools", true, "terminate", ili_pools_terminate},
+    {ILI_POST, ILI_ROUTE_WAITS, "pools", true, "join", ili_pools_join},
+    {ILI_GET, 0, "pools", true, NULL, ili_pools_get},
+    {ILI_PUT, 0, "pools", true, NULL, ili_pools_put},
+    {ILI_DELETE, 0, "pools", true, NULL, ili_pools_delete},
+    {ILI_GET, ILI_ROUTE_QUERY, "pools", false, NULL, ili_pools_list},
+
+    {ILI_POST, ILI_ROUTE_WAITS, "tasks", true, "wait", ili_tasks_wait},
+    {ILI_POST, 0, "tasks", true, "cancel", ili_tasks_cancel},
+    {ILI_GET, 0, "tasks", true, NULL, ili_tasks_get},
+    {ILI_DELETE, 0, "tasks", true, NULL, ili_tasks_delete},
+    {ILI_GET, ILI_ROUTE_QUERY, "tasks", false, NULL, ili_tasks_list},
+
+    {ILI_GET, ILI_ROUTE_QUERY, "maps", true, "results", ili_map_results_get},
+    {ILI_POST, ILI_ROUTE_WAITS, "maps", true, "wait", ili_maps_wait},
+    {ILI_POST, 0, "maps", true, "cancel", ili_maps_cancel},
+    {ILI_GET, 0, "maps", true, NULL, ili_maps_get},
+    {ILI_DELETE, 0, "maps", true, NULL, ili_maps_delete},
+
+    {ILI_POST, REPEATABLE | ILI_ROUTE_ALONE, "processes", true, "start", ili_processes_start},
+    {ILI_POST, ILI_ROUTE_WAITS, "processes", true, "join", ili_processes_join},
+    {ILI_POST, REPEATABLE, "processes", true, "terminate", ili_processes_terminate},
+    {ILI_POST, REPEATABLE, "processes", true, "kill", ili_processes_kill},
+    {ILI_GET, 0, "processes", true, NULL, ili_processes_get},
+    {ILI_PUT, ILI_ROUTE_ITEMS, "processes", true, NULL, ili_processes_put},
+    {ILI_DELETE, 0, "processes", true, NULL, ili_processes_delete},
+    {ILI_GET, ILI_ROUTE_QUERY, "processes", false, NULL, ili_processes_list},
+
+    {ILI_POST, REPEATABLE, "threads", true, "start", ili_threads_start},
+    {ILI_POST, ILI_ROUTE_WAITS, "threads", true, "join", ili_threads_join},
+    {ILI_GET, 0, "threads", true, NULL, ili_threads_get},
+    {ILI_PUT, ILI_ROUTE_ITEMS, "threads", true, NULL, ili_threads_put},
+    {ILI_DELETE, 0, "threads", true, NULL, ili_threads_delete},
+    {ILI_GET, ILI_ROUTE_QUERY, "threads", false, NULL, ili_threads_list},
+
+    {ILI_POST, REPEATABLE, "timers", true, "start", ili_alarms_start},
+    {ILI_POST, REPEATABLE, "timers", true, "cancel", ili_alarms_cancel},
+    {ILI_GET, 0, "timers", true, NULL, ili_alarms_get},
+    {ILI_PUT, ILI_ROUTE_ITEMS, "timers", true, NULL, ili_alarms_put},
+    {ILI_DELETE, 0, "timers", true, NULL, ili_alarms_delete},
+    {ILI_GET, ILI_ROUTE_QUERY, "timers", false, NULL, ili_alarms_list},
 
     {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS | ILI_ROUTE_ALONE, "batch", false, NULL, ili_batch},
     {ILI_GET, 0, "health", false, NULL, ili_system_health},

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/fault.h"
+#include "base/fault.h"
 
 struct ili_request;
 

@@ -8,20 +8,22 @@
 #define ILI_SERVER_SERVER_H
 
 #include "arena/agent.h"
+#include "base/loop.h"
+#include "base/timer.h"
 #include "server/accept.h"
 #include "server/client_sessions.h"
 #include "server/config.h"
 #include "server/domain.h"
 #include "server/front.h"
 #include "server/idempotency.h"
-#include "server/loop.h"
 #include "server/owners.h"
 #include "server/park.h"
 #include "server/ready.h"
 #include "server/request.h"
+#include "server/roster.h"
 #include "server/sessions.h"
 #include "server/stakes.h"
-#include "server/timer.h"
+#include "work/pools.h"
 
 struct ili_server {
     struct ili_config config;
@@ -37,8 +39,11 @@ struct ili_server {
     struct ili_client_sessions clients;
     struct ili_owners owners;
     struct ili_stakes stakes;
-    int64_t now_ns; /* when the loop last woke */
-    bool stopping;  /* no new work: everything is answered with IL_ESHUTDOWN */
+    struct ili_pools pools; /* with the spawner of all programs */
+    bool spawner_runs, pools_open;
+    struct ili_roster processes, threads, alarms; /* by name: process.h, threads.h, alarm.h */
+    int64_t now_ns;                               /* when the loop last woke */
+    bool stopping; /* no new work: everything is answered with IL_ESHUTDOWN */
 };
 
 static inline struct ili_member *ili_server_member(struct ili_server *server) {

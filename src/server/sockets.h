@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "server/fault.h"
+#include "base/fault.h"
 
 struct ili_unix_socket {
     int fd, lock_fd; /* -1: closed */

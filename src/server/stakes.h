@@ -10,7 +10,7 @@
 #define ILI_SERVER_STAKES_H
 
 #include "arena/names.h"
-#include "server/timer.h"
+#include "base/timer.h"
 
 struct ili_holder;
 struct ili_request;

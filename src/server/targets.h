@@ -5,8 +5,8 @@
 #define ILI_SERVER_TARGETS_H
 
 #include "server/granting.h"
-#include "server/value.h"
 #include "session/target.h"
+#include "work/value.h"
 
 #define ILI_TARGETS_MOST 64
 

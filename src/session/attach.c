@@ -80,7 +80,7 @@ static il_status from_errno(void) {
 il_status ili_attach(const char *path, const char *label, struct ili_arena *arena, uint32_t *slot,
                      int *doorbell_fd, int *life_fd) {
     struct ili_attach_hello hello = {.stamp = ili_layout_stamp()};
-    struct ili_attach_answer answer;
+    struct ili_attach_answer answer = {0};
     int fds[ILI_ATTACH_FDS] = {-1, -1}, count = 0;
     memcpy(hello.magic, ILI_ATTACH_MAGIC, sizeof hello.magic);
     ili_text_copy(hello.label, sizeof hello.label, label);

@@ -168,19 +168,16 @@ il_status ili_condition_withdraw(struct ili_member *member, struct ili_condition
     return ili_waiting_withdraw(member, &waiting, waiter, NULL);
 }
 
-/* Whatever happens, who waited gets the lock again, unless that is gone. An interruption meanwhile is for
- * the next wait; a deadlock is listed, but the lock is what the caller must have. */
+/* Whatever happens, who waited gets the lock again, unless that is gone. An interruption or a cancellation
+ * meanwhile is for the next wait; a deadlock is listed, but the lock is what the caller must have. */
 static il_status take_again(struct ili_member *m, struct ili_agent *self, struct ili_lock *lock,
                             uint64_t *token) {
-    bool interrupted = false;
     il_status status;
     atomic_fetch_or_explicit(&self->flags, ILI_AGENT_STUBBORN, memory_order_relaxed);
     do {
         status = ili_lock_acquire(m, lock, ILI_NEVER, token);
-        if (status == IL_EINTR) interrupted = true;
-    } while (status == IL_EINTR || status == IL_EBUSY);
+    } while (status == IL_EBUSY);
     atomic_fetch_and_explicit(&self->flags, ~ILI_AGENT_STUBBORN, memory_order_relaxed);
-    if (interrupted) ili_thread_keep_interrupt(ili_thread_current());
     return status;
 }
 
@@ -197,7 +194,7 @@ il_status ili_condition_wait(struct ili_member *member, struct ili_condition *co
     if (status != IL_ETIMEOUT) return status;
     int64_t deadline = deadline_ns == 0 ? ili_now_ns() : deadline_ns;
     status = ili_waiting_sleep(member, self, &waiting, deadline, NULL);
-    if (status != IL_OK && status != IL_ETIMEOUT && status != IL_EINTR) return status;
+    if (status != IL_OK && (!ili_gave_up(status) || status == IL_EDEADLK)) return status;
     il_status taken = take_again(member, self, lock, &granted);
     if (taken != IL_OK && taken != IL_EOWNERDEAD) return taken;
     if (lock->object.kind == ILI_KIND_RLOCK) {

@@ -278,7 +278,7 @@ static il_status wait_in_queue(struct ili_member *m, struct ili_agent *self, str
             if (slept == IL_EINTR) ili_thread_keep_interrupt(ili_thread_current());
             return outcome(self, token);
         }
-        if (slept == IL_ETIMEOUT || slept == IL_EINTR || slept == IL_EDEADLK) {
+        if (ili_gave_up(slept)) {
             status = ili_lock_withdraw(m, lock, self, token);
             if (status == IL_ETIMEOUT) return slept;
             if (slept == IL_EINTR) ili_thread_keep_interrupt(ili_thread_current());

@@ -130,8 +130,7 @@ il_status ili_waiting_sleep(struct ili_member *member, struct ili_agent *self,
             slept = look(member, self, waiting);
         }
     } while (slept == IL_OK && ili_agent_state(self) != ILI_PARK_GRANTED);
-    bool gave_up = slept == IL_ETIMEOUT || slept == IL_EINTR || slept == IL_EDEADLK;
-    if (slept != IL_OK && !gave_up) return slept;
+    if (slept != IL_OK && !ili_gave_up(slept)) return slept;
     il_status status = slept == IL_OK ? ili_waiting_poll(self, token)
                                       : ili_waiting_withdraw(member, waiting, self, token);
     if (status == IL_ETIMEOUT) return slept;

@@ -18,8 +18,8 @@ alone() { # alone <header> <compiler> <flags...>
 for header in "$root"/api/*.h; do
     # shellcheck disable=SC2086 # a list of flags
     for compiler in gcc clang; do
-        alone "$header" $compiler -std=c11 $strict -x c
-        alone "$header" $compiler -std=c++17 $strict -Wold-style-cast -x c++
+        alone "$header" $compiler -std=c11 $strict -I"$root/api" -x c
+        alone "$header" $compiler -std=c++17 $strict -Wold-style-cast -I"$root/api" -x c++
     done
 done
 

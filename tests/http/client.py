@@ -132,6 +132,25 @@ class Connection:
         """Sends a request and reads its answer."""
         return self.send(method, target, body, headers).answer(patience)
 
+    def stream(self, patience=PATIENCE):
+        """The answer that comes now, without its body, and a generator of the lines of that."""
+        method, _, _ = self.asked.popleft()
+        deadline = time.monotonic() + patience
+        answer = self._read_head(deadline)
+        assert method != "HEAD" and answer.header("Transfer-Encoding") == "chunked", answer
+
+        def lines():
+            pending = b""
+            while True:
+                chunk = self._read_chunk(time.monotonic() + patience)
+                if not chunk:
+                    assert not pending, pending
+                    return
+                pending += chunk
+                *whole, pending = pending.split(b"\n")
+                yield from map(contract.load, whole)
+        return answer, lines()
+
     def is_quiet(self, seconds):
         """Whether neither a byte nor the end of the connection arrives within SECONDS."""
         if self.buffer:
@@ -203,25 +222,30 @@ class Connection:
         del self.buffer[:count]
         return part
 
-    def _read_message(self, method, deadline):
+    def _read_chunk(self, deadline):
+        size = int(self._read_until(b"\r\n", deadline).split(b";")[0], 16)
+        part = self._read_exactly(size, deadline)
+        self._read_until(b"\r\n", deadline)
+        return part
+
+    def _read_head(self, deadline):
         lines = self._read_until(b"\r\n\r\n", deadline).decode("latin-1").split("\r\n")
         version, status, _ = (lines[0] + " ").split(" ", 2)
         assert version in ("HTTP/1.1", "HTTP/1.0"), lines[0]
         headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:]]
-        answer = Answer(int(status), headers, b"")
+        return Answer(int(status), headers, b"")
+
+    def _read_message(self, method, deadline):
+        answer = self._read_head(deadline)
         if method == "HEAD" or answer.status in (204, 304) or answer.status < 200:
             return answer
         if answer.header("Transfer-Encoding") == "chunked":
             parts = []
-            while True:
-                size = int(self._read_until(b"\r\n", deadline).split(b";")[0], 16)
-                parts.append(self._read_exactly(size, deadline))
-                self._read_until(b"\r\n", deadline)
-                if size == 0:
-                    break
+            while part := self._read_chunk(deadline):
+                parts.append(part)
             answer.body = b"".join(parts)
         else:
             length = answer.header("Content-Length")
-            assert length is not None, f"neither Content-Length nor chunked: {headers}"
+            assert length is not None, f"neither Content-Length nor chunked: {answer}"
             answer.body = self._read_exactly(int(length), deadline)
         return answer

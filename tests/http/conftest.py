@@ -60,10 +60,16 @@ def start(directory):
 
 
 @pytest.fixture(scope="module")
-def server():
-    """A server with default settings for all tests of a file."""
+def config():
+    """The configuration of `server`; a file may have its own."""
+    return None
+
+
+@pytest.fixture(scope="module")
+def server(config):
+    """A server with default settings, or the file's, for all tests of a file."""
     path = Path(tempfile.mkdtemp(prefix="il-"))
-    instance = Server(path)
+    instance = Server(path, config=config)
     yield instance
     status = instance.stop()
     assert status == 0, f"the server ended with {status}: {instance.log}"

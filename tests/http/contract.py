@@ -136,12 +136,17 @@ def check_answer(method, target, answer):
     media_type = answer.header("Content-Type")
     if media_type not in response["content"]:
         raise Violation(f"{where}: Content-Type {media_type}")
-    body = load(answer.body)
-    try:
-        _validator(path, method, status, media_type).validate(body)
-    except jsonschema.ValidationError as error:
-        reason = error.message[:500]
-        raise Violation(f"{where}: {error.json_path}: {reason}") from None
+    bodies = [answer.body]
+    if media_type == "application/x-ndjson":  # the schema is that of a line
+        bodies = answer.body.splitlines()
+        if answer.body and not answer.body.endswith(b"\n"):
+            raise Violation(f"{where}: the last line has no end")
+    for body in map(load, bodies):
+        try:
+            _validator(path, method, status, media_type).validate(body)
+        except jsonschema.ValidationError as error:
+            reason = error.message[:500]
+            raise Violation(f"{where}: {error.json_path}: {reason}") from None
     if answer.status >= 400:
         row = ROWS[body["code"]]
         for member, value in (("type", f"urn:interlock:problem:{row.code}"),

@@ -97,7 +97,8 @@ def test_pages_of_allowed_origins_can_read_every_answer(server):
             assert status in (None, answer.status), answer
             assert cors(answer) == {
                 "access-control-allow-origin": origin, "vary": "Origin",
-                "access-control-expose-headers": "Idempotency-Replayed, Retry-After"}, answer
+                "access-control-expose-headers":
+                "Idempotency-Replayed, Preference-Applied, Retry-After"}, answer
 
 
 def test_a_waiting_page_can_read_its_answer(server):
@@ -127,7 +128,8 @@ def test_preflight_tells_what_a_page_may_send(server):
     assert answer.status == 204
     assert answer.header("Access-Control-Allow-Methods") == answer.header("Allow")
     assert "POST" in answer.header("Access-Control-Allow-Methods").split(", ")
-    assert answer.header("Access-Control-Allow-Headers") == "Content-Type, Idempotency-Key"
+    assert answer.header("Access-Control-Allow-Headers") == \
+        "Content-Type, Idempotency-Key, Prefer"
     assert answer.header("Access-Control-Max-Age") == "600"
     assert cors(answer)["access-control-allow-origin"] == ALLOWED[0]
 

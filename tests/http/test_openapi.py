@@ -8,9 +8,20 @@ import yaml
 import contract
 from contract import DOCUMENT, RAW, operations
 from places import SOURCE
+from pools import CONFIG, ECHO
 from status_table import NEVER_OVER_HTTP, ROWS
 
+# What making an object takes.
+NEEDED = {"barriers": {"parties": 2}, "pools": {"kind": "exec", "command": [ECHO]},
+          "processes": {"command": [ECHO]}, "threads": {"pool": "p", "function": "f"},
+          "timers": {"pool": "p", "function": "f", "after": 60}}
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE")
+
+
+@pytest.fixture(scope="module", name="config")
+def config_of_server():
+    """Its programs may be started."""
+    return CONFIG
 
 
 def nodes(node, path=()):
@@ -116,7 +127,7 @@ def undocumented_paths():
     known = set(DOCUMENT["paths"])
     words = {part for path in known for part in path.split("/") if part and "{" not in part}
     words |= {"v2", "V1", "lock", "queue", "metrics", "debug", "task_done", "size", "empty", "full",
-              "rlocks", "semaphores", "tasks", "pools", "ready"}
+              "semaphores", "join", "threads", "processes", "timers", "ready"}
     for first in sorted(words - {"v1"}):
         yield f"/{first}"
         yield f"/v1/{first}"
@@ -149,7 +160,7 @@ def test_head_is_get_without_the_body(server, path, name):
     target = fill(path, name)
     for made in (False, True):
         if made and "put" in DOCUMENT["paths"][path]:
-            server.put(target, **({"parties": 2} if "barriers" in path else {}))
+            server.put(target, **NEEDED.get(path.split("/")[2], {}))
         got = server.call("GET", target)
         head = server.call("HEAD", target)
         assert head.status == got.status

@@ -13,6 +13,7 @@ import pytest
 from client import wait_until
 from contract import operations
 from places import COMMAND
+from pools import WORKER
 
 NOT_ON_DEMAND = {"meanwhile",
                  "busy", "interrupted", "limit_reached", "corrupt", "system", "out_of_memory"}
@@ -20,7 +21,12 @@ ELSEWHERE = {"shutting_down"}  # test_lifecycle
 # What differs from run to run: only its kind is compared.
 CHANGING = {"name", "token", "since", "at", "lease_remaining", "pid", "uid", "label", "command",
             "id", "session", "layout", "version", "detail", "expected", "waiting", "expires_in",
-            "thread", "after"}
+            "thread", "after", "pool", "map", "task", "submitted", "started", "ended", "finished",
+            "queued_for", "ran_for", "worker_list", "trouble", "command", "functions",
+            "number", "cpu_time", "memory", "next"}
+# What the document calls so, and what it is here.
+PROGRAMS = {"/opt/app/worker": WORKER}
+ALLOWED = {"programs": [WORKER[0], "/bin/echo", "/bin/sleep"]}
 
 _keys = itertools.count(1)
 
@@ -41,6 +47,7 @@ class Stage:
         self.latch = f"/v1/latches/{name}"
         self.barrier = f"/v1/barriers/{name}"
         self.condition = f"/v1/conditions/{name}"
+        self.pool = f"/v1/pools/{name}"
         self.late = None  # what happens once the request is waiting
         self.others = []  # connections that wait
 
@@ -325,6 +332,108 @@ def died(stage):
     wait_until(lambda: stage.server.get("/v1/deaths")["deaths"])
 
 
+def pool(**options):
+    """A pool of workers whose functions are known."""
+    def make(stage):
+        stage.server.put(stage.pool, command=WORKER, **{"workers": 2, **options})
+        wait_until(lambda: [one for one in stage.server.get(stage.pool)["worker_list"]
+                            if one["state"] == "idle"][1:])
+    return make
+
+
+def closed_pool(stage):
+    pool()(stage)
+    stage.server.post(stage.pool + "/close")
+
+
+def held_task(stage):
+    """The path names a task that runs."""
+    pool()(stage)
+    held = stage.server.post(stage.pool + "/tasks", function="hold",
+                             args=["/nonexistent"])
+    stage.target = stage.target.replace(f"/{stage.name}", f"/{held['id']}")
+
+
+def held_map(stage):
+    pool()(stage)
+    held = stage.server.post(stage.pool + "/map", function="hold",
+                             items=["/nonexistent"])
+    stage.target = stage.target.replace(f"/{stage.name}", f"/{held['id']}")
+
+
+def ended_task(stage):
+    pool()(stage)
+    done = stage.server.post(stage.pool + "/tasks", function="add", args=[1, 2])
+    stage.server.post(f"/v1/tasks/{done['id']}/wait")
+    stage.target = stage.target.replace(f"/{stage.name}", f"/{done['id']}")
+
+
+def ended_map(function="echo", items=(1, 2, 3)):
+    def make(stage):
+        pool()(stage)
+        done = stage.server.post(stage.pool + "/map", function=function,
+                                 items=list(items), chunk=1)
+        stage.server.post(f"/v1/maps/{done['id']}/wait")
+        stage.target = stage.target.replace(f"/{stage.name}", f"/{done['id']}")
+        stage.headers.append(("Accept", "application/json"))
+    return make
+
+
+def wishing(*header):
+    def make(stage):
+        pool()(stage)
+        stage.headers.append(header)
+    return make
+
+
+def process(*command, **options):
+    """A process that was only made."""
+    def make(stage):
+        stage.server.put(stage.object, command=list(command), **options)
+    return make
+
+
+def running(stage):
+    process("/bin/sleep", "1000")(stage)
+    stage.server.post(stage.object + "/start")
+
+
+def ended_process(stage):
+    process("/bin/echo", "hello")(stage)
+    stage.server.post(stage.object + "/start")
+    stage.server.wait_for(stage.object, state="ended")
+
+
+def thread(function="add", args=(1, 2), started=False, **options):
+    """A thread of a pool that is there."""
+    def make(stage):
+        pool()(stage)
+        stage.server.put(stage.object, pool=stage.name, function=function, args=list(args),
+                         **options)
+        if started:
+            stage.server.post(stage.object + "/start")
+    return make
+
+
+def thread_without_pool(stage):
+    stage.server.put(stage.object, pool="thumbs", function="add")
+
+
+def as_shown(stage):
+    """Made as the request asks; an example's pool need not be there."""
+    stage.server.put(stage.object, pool="thumbs", function="add", args=[1, 2])
+
+
+def timer(state="created"):
+    """A timer in that state."""
+    def make(stage):
+        stage.server.put(stage.object, pool="thumbs", function="add", args=[1, 2], every=60)
+        word = {"waiting": "/start", "cancelled": "/cancel"}.get(state)
+        if word:
+            stage.server.post(stage.object + word)
+    return make
+
+
 BOTH_JSON_TEXT_BYTES = {
     "json": queue({"json": {"resize": "cat.png", "width": 640}}),
     "text": queue({"text": "a line, with any character: ☃"}),
@@ -387,6 +496,33 @@ BEFORE = {
     ("peekItem", "empty"): queue(),
     ("peekItem", "closed"): queue(closed=True),
     ("closeQueue", "default"): queue(*THREE),
+    ("listPools", "one"): pool(),
+    ("getPool", "default"): pool(),
+    ("putPool", "again"): pool(),
+    ("putPool", "conflict"): pool(),
+    ("submitTask", "default"): pool(),
+    ("submitTask", "many"): pool(),
+    ("submitMap", "default"): pool(),
+    ("submitMap", "stream"): wishing("Accept", "application/x-ndjson"),
+    **{(operation, name): wishing("Prefer", "wait") for operation in ("submitTask", "submitMap")
+       for name in ("waited_for", "failed")},
+    **{(operation, name): before for operation in ("submitTask", "submitMap")
+       for name, before in {"no_function": pool(), "closed": closed_pool}.items()},
+    ("closePool", "default"): pool(),
+    ("terminatePool", "default"): pool(),
+    ("joinPool", "default"): closed_pool,
+    ("joinPool", "too_early"): pool(),
+    ("listTasks", "one"): ended_task,
+    ("getTask", "default"): ended_task,
+    ("waitForTask", "default"): ended_task,
+    ("waitForTask", "too_early"): held_task,
+    ("cancelTask", "default"): ended_task,
+    ("cancelMap", "default"): ended_map(),
+    ("getMap", "default"): ended_map(),
+    ("getMapResults", "default"): ended_map(),
+    ("getMapResults", "failed"): ended_map("fail", ["no such picture"]),
+    ("waitForMap", "default"): ended_map(),
+    ("waitForMap", "too_early"): held_map,
     ("listEvents", "one"): event(),
     ("getEvent", "default"): event(),
     ("getEvent", "set"): event(True),
@@ -433,6 +569,34 @@ BEFORE = {
     ("notifyCondition", "two"): condition_held(3),
     ("waitForCondition", "notified"): notified_later,
     ("waitForCondition", "unnotified"): condition_held(),
+    **{(operation, name): process("/bin/echo", "hello") for operation, name in (
+        ("listProcesses", "one"), ("getProcess", "default"), ("putProcess", "again"),
+        ("putProcess", "conflict"), ("deleteProcess", "deleted"))},
+    **{(operation + "Process", "not_started"): process("/bin/echo", "hello")
+       for operation in ("join", "terminate", "kill")},
+    ("getProcess", "ended"): ended_process,
+    ("joinProcess", "default"): ended_process,
+    ("joinProcess", "alive"): running,
+    ("deleteProcess", "alive"): running,
+    ("startProcess", "default"): process("/bin/sleep", "1000"),
+    ("startProcess", "started"): running,
+    ("terminateProcess", "default"): running,
+    ("killProcess", "default"): running,
+    **{(operation, name): as_shown for operation, name in (
+        ("listThreads", "one"), ("getThread", "default"), ("putThread", "again"),
+        ("putThread", "conflict"), ("joinThread", "not_started"))},
+    ("startThread", "default"): thread(),
+    ("startThread", "started"): thread(started=True),
+    ("startThread", "no_pool"): thread_without_pool,
+    ("joinThread", "default"): thread(started=True),
+    ("joinThread", "alive"): thread("hold", ["/nonexistent"], started=True),
+    ("deleteThread", "alive"): thread("hold", ["/nonexistent"], started=True),
+    **{(operation, name): timer() for operation, name in (
+        ("listTimers", "one"), ("getTimer", "default"), ("putTimer", "again"),
+        ("putTimer", "conflict"), ("startTimer", "default"), ("cancelTimer", "default"))},
+    ("getTimer", "waiting"): timer("waiting"),
+    ("startTimer", "started"): timer("waiting"),
+    ("startTimer", "cancelled"): timer("cancelled"),
 }
 
 
@@ -447,12 +611,16 @@ def foreign_host(stage):
 
 
 def absent(stage):
+    if stage.target == "/v1/tasks":
+        stage.target += f"?pool={stage.name}"
     if "token" in (stage.body or {}):
         stage.body["token"] = "1"
 
 
 def long_body(stage):
-    large = stage.target.endswith(("/put", "/put_many", "/batch"))
+    large = stage.target.endswith(("/put", "/put_many", "/batch", "/tasks", "/map"))
+    if stage.object.split("/")[2] in ("processes", "threads", "timers"):
+        large = stage.target == stage.object  # a PUT
     stage.body = b" " * (25 << 20 if large else 65537)
 
 
@@ -464,7 +632,13 @@ def not_json(stage):
 def other_request(stage):
     key = ("Idempotency-Key", f"example-{next(_keys)}")
     stage.headers.append(key)
-    if stage.target.endswith(("/set", "/clear", "/reset", "/abort")):
+    if "/pools/" in stage.target:
+        pool()(stage)
+        first = {"function": "echo", **({"items": [1]} if "/map" in stage.target else {})}
+        stage.server.call("POST", stage.target, first, [key])
+        return
+    if stage.target.endswith(("/set", "/clear", "/reset", "/abort", "/start", "/terminate", "/kill",
+                              "/cancel")):
         barrier()(stage)
         stage.server.call("POST", stage.target, {}, [key])
         stage.target = stage.target.replace(stage.name, stage.name + "-other")
@@ -554,12 +728,18 @@ def alike(shown, real, where=""):
         assert shown == real, where
 
 
+@pytest.fixture(scope="module", name="config")
+def config_of_server():
+    """The tests' worker and what the examples run may be started, and nothing else."""
+    return ALLOWED
+
+
 @pytest.fixture
 def stage_server(request, start):
     """A server of its own for what lists everything; else the one of the file."""
     identity = request.node.callspec.params["identity"]
     if identity.startswith("list"):
-        server = start()
+        server = start(config=ALLOWED)
     else:
         server = request.getfixturevalue("server")
     server.holders = []
@@ -574,6 +754,8 @@ def test_example(stage_server, name, identity, path, method, status, example, sh
     if example in ("attached", "died") and not COMMAND.exists():
         pytest.skip("the interlock command is not built")
     stage = Stage(stage_server, name, path, body if body is None else dict(body))
+    if body and "command" in body and body["command"][0] in PROGRAMS:
+        stage.body["command"] = PROGRAMS[body["command"][0]]
     before = BEFORE.get((identity, example)) or SHARED.get(example)
     if before:
         before(stage)

@@ -10,6 +10,7 @@ prefix=$work/prefix
 cmake --install "$1" --prefix "$prefix" >/dev/null
 lib=$(dirname "$(find "$prefix" -name libinterlock.so)")
 for file in "$prefix/bin/interlock" "$prefix/bin/interlockd" "$prefix/include/interlock.h" \
+    "$prefix/bin/interlock-worker" "$prefix/include/interlock_module.h" \
     "$lib/libinterlock.so.0" "$lib/libinterlock-remote.so.0" "$lib/pkgconfig/interlock.pc" \
     "$lib/cmake/Interlock/InterlockConfig.cmake"; do
     [ -e "$file" ] || {
@@ -38,5 +39,14 @@ by_find_package=$("$work/build/consumer")
 
 [ "$version $version" = "$by_pkg_config $by_find_package" ] || {
     echo "versions differ: $version, $by_pkg_config by pkg-config, $by_find_package by find_package"
+    exit 1
+}
+
+# A module needs the headers alone, and the installed worker loads it.
+# shellcheck disable=SC2046 # a list of flags
+cc -std=c11 -Wall -Wextra -Werror -shared -fPIC "$here/module.c" -o "$work/module.so" \
+    $(pkg-config --cflags interlock)
+[ "$("$prefix/bin/interlock-worker" --module "$work/module.so" --check)" = twice ] || {
+    echo "the installed interlock-worker does not load a module"
     exit 1
 }

@@ -114,6 +114,23 @@ Test(linear_lock, a_break_ends_the_time_that_it_is_held_back) {
     good();
 }
 
+Test(linear_lock, a_break_that_ends_it_has_broken_no_grant) {
+    begin(IL_KIND_LOCK, 0, 10);
+    acquire(0, 10, 1, 100);
+    call(20, 30, 1, OP_DEATH, IL_OK);
+    about(40, 50, 2, OP_BREAK, 100, IL_OK);
+    about(60, 70, 2, OP_CHECK, 100, IL_ENOTHELD);
+    good();
+}
+
+Test(linear_lock, a_break_of_a_grant_that_stood_is_told) {
+    begin(IL_KIND_LOCK, 0, 10);
+    acquire(0, 10, 1, 100);
+    about(40, 50, 2, OP_BREAK, 100, IL_OK);
+    about(60, 70, 2, OP_CHECK, 100, IL_ENOTHELD);
+    bad();
+}
+
 Test(linear_lock, one_after_the_other) {
     begin(IL_KIND_LOCK, 0, 0);
     acquire(0, 10, 1, 100);
@@ -384,6 +401,22 @@ Test(linear_rwlock, a_try_to_share_fails_only_for_a_reason) {
     begin(IL_KIND_RWLOCK, 0, 0);
     acquire(0, 1, 1, 100);
     fail(2, 3, 2);
+    bad();
+}
+
+Test(linear_rwlock, a_dropped_acquire_may_have_given_the_grant_its_lease) {
+    begin(IL_KIND_RWLOCK, 0, 0);
+    acquire(0, 1, 1, 100);
+    dropped(acquire(2, PENDING, 1, 0))->lease_ns = 50;
+    about(60, 70, 1, OP_RELEASE, 100, IL_ELEASE);
+    good();
+}
+
+Test(linear_rwlock, a_dropped_acquire_of_another_did_not) {
+    begin(IL_KIND_RWLOCK, 0, 0);
+    acquire(0, 1, 1, 100);
+    dropped(acquire(2, PENDING, 2, 0))->lease_ns = 50;
+    about(60, 70, 1, OP_RELEASE, 100, IL_ELEASE);
     bad();
 }
 

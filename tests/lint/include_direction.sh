@@ -10,8 +10,12 @@ allowed() { # allowed <room>
     arena) echo base ;;
     sync | data) echo base arena ;;
     session) echo base arena sync data ;;
+    run) echo base arena sync data session ;;
+    work) echo base run ;;
+    worker) echo base ;;
     client) echo base lib ;; # lib/remote.h, what the two say to each other
-    lib | server) echo base arena sync data session ;;
+    lib) echo base arena sync data session run ;;
+    server) echo base arena sync data session run work ;;
     cli) echo base ;;
     *) echo "src/$1 is a room this check does not know" >&2; return 1 ;;
     esac
@@ -29,7 +33,7 @@ for room in */; do
     fi
     case $room in
     server) libraries='curl/' ;;
-    client | cli) libraries='microhttpd' ;;
+    client | cli | work) libraries='microhttpd' ;;
     *) libraries='microhttpd|jansson|curl/' ;;
     esac
     if grep -nE "^ *# *include *[<\"]($libraries)" "$room"/*.[ch] 2>/dev/null; then

@@ -24,8 +24,9 @@ struct door {
     il_domain *domain;
 };
 
-/* Starts interlockd; its addresses. False: it does not run. */
-static inline bool door_serve(struct door *door, char http[64]) {
+/* Starts interlockd, with the configuration file CONFIG unless that is NULL; its addresses. False: it does
+ * not run. */
+static inline bool door_serve(struct door *door, char http[64], const char *config) {
     static unsigned number;
     char program[4096], line[512] = "";
     const char *build = getenv("INTERLOCK_BUILD");
@@ -38,7 +39,8 @@ static inline bool door_serve(struct door *door, char http[64]) {
     if (door->server == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(out[1], 1);
-        execl(program, program, "--http", "127.0.0.1:0", "--socket", door->socket, (char *)NULL);
+        execl(program, program, "--http", "127.0.0.1:0", "--socket", door->socket,
+              config ? "--config" : (char *)NULL, config, (char *)NULL);
         _exit(127);
     }
     close(out[1]);
@@ -55,14 +57,14 @@ static inline bool door_serve(struct door *door, char http[64]) {
     return at && sscanf(at, "http=%63s", http) == 1;
 }
 
-static inline bool door_open(struct door *door, const char *which) {
+static inline bool door_open_with(struct door *door, const char *which, const char *config) {
     char http[64] = "";
     memset(door, 0, sizeof *door);
     door->local = strcmp(which, "http") != 0;
     if (strcmp(which, "private") == 0) {
         strcpy(door->address, "private:");
     } else {
-        if (!door_serve(door, http)) return false;
+        if (!door_serve(door, http, config)) return false;
         if (door->local) {
             snprintf(door->address, sizeof door->address, "unix:%s", door->socket);
         } else {
@@ -73,6 +75,10 @@ static inline bool door_open(struct door *door, const char *which) {
                                  .arena_bytes = door->server ? 0 : UINT64_C(256) << 20,
                                  .label = "door"};
     return il_domain_open(door->address, &options, &door->domain) == IL_OK;
+}
+
+static inline bool door_open(struct door *door, const char *which) {
+    return door_open_with(door, which, NULL);
 }
 
 /* Ends the server if there is one. False: it did not end well. */

@@ -63,6 +63,14 @@ static inline int test_reap(pid_t child, double seconds) {
 /* Whether this is ./dev torture. */
 static inline bool test_torture(void) { return getenv("INTERLOCK_TORTURE") != NULL; }
 
+/* How many rounds of N a long run of one thread does: the thread sanitizer has nothing to see there, and is
+ * thirty times as slow. */
+#if defined(__SANITIZE_THREAD__)
+#define TEST_ROUNDS(n) ((n) / 30)
+#else
+#define TEST_ROUNDS(n) (n)
+#endif
+
 /* The seed of a randomised test: INTERLOCK_SEED, or one that is the same in each normal run. */
 static inline uint64_t test_seed(uint64_t usual) {
     const char *given = getenv("INTERLOCK_SEED");

@@ -20,8 +20,10 @@
 
 enum { EXIT_FAILED = 90, EXIT_SKIPPED = 91 };
 
-/* The linker's names for the sections that Test() and TestSuite() fill. */
-extern struct criterion_test *__start_cr_tst[], *__stop_cr_tst[];
+/* The linker's names for the sections that Test() and TestSuite() fill. Weak: a file may have no test that
+ * the thread sanitizer can run. */
+extern struct criterion_test *__start_cr_tst[] __attribute__((weak));
+extern struct criterion_test *__stop_cr_tst[] __attribute__((weak));
 extern struct criterion_suite *__start_cr_sts[] __attribute__((weak)),
     *__stop_cr_sts[] __attribute__((weak));
 

@@ -10,19 +10,30 @@
 
 #include "support/measure.h"
 
-/* The server's path: $INTERLOCKD, or ../bin/interlockd seen from this program. */
-static const char *server_path(void) {
+const char *bench_beside(const char *file) {
     static char path[4096];
-    const char *given = getenv("INTERLOCKD");
-    if (given) return given;
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 32);
-    if (length < 0) return "interlockd";
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length < 0) bench_die("readlink");
     path[length] = 0;
-    for (int up = 0; up < 2; up++) {
+    for (int up = 0; up < 2; up++) { /* build/bench/PROGRAM */
         char *slash = strrchr(path, '/');
         if (slash) *slash = 0;
     }
-    return strcat(path, "/bin/interlockd");
+    size_t at = strlen(path);
+    snprintf(path + at, sizeof path - at, "/%s", file);
+    return path;
+}
+
+/* The server's path: $INTERLOCKD, or that of the build tree. */
+static const char *server_path(void) {
+    const char *given = getenv("INTERLOCKD");
+    return given ? given : bench_beside("bin/interlockd");
+}
+
+/* Writes TEXT into FILE of the server's directory. */
+static void write_config(const char *file, const char *text) {
+    FILE *out = fopen(file, "w");
+    if (!out || fputs(text, out) < 0 || fclose(out) != 0) bench_die(file);
 }
 
 /* Reads the line "interlockd ready http=127.0.0.1:PORT socket=…". */
@@ -43,11 +54,18 @@ static int read_ready(struct bench_server *s) {
 }
 
 int bench_server_start(struct bench_server *server) {
+    return bench_server_start_with(server, NULL);
+}
+
+int bench_server_start_with(struct bench_server *server, const char *config) {
+    char file[96];
     int ends[2];
     const char *path = server_path();
     strcpy(server->directory, "/tmp/interlock-bench-XXXXXX");
     if (!mkdtemp(server->directory) || pipe(ends) != 0) bench_die("mkdtemp, pipe");
     snprintf(server->socket, sizeof server->socket, "%s/socket", server->directory);
+    snprintf(file, sizeof file, "%s/config", server->directory);
+    if (config) write_config(file, config);
     server->pid = fork();
     if (server->pid < 0) bench_die("fork");
     if (server->pid == 0) {
@@ -56,7 +74,8 @@ int bench_server_start(struct bench_server *server) {
         close(ends[0]);
         close(ends[1]);
         if (!freopen("/dev/null", "w", stderr)) _exit(127);
-        execl(path, path, "--http", "127.0.0.1:0", "--socket", server->socket, (char *)NULL);
+        execl(path, path, "--http", "127.0.0.1:0", "--socket", server->socket,
+              config ? "--config" : (char *)NULL, file, (char *)NULL);
         _exit(127);
     }
     close(ends[1]);
@@ -71,7 +90,12 @@ void bench_server_stop(struct bench_server *server) {
     kill(server->pid, SIGTERM);
     waitpid(server->pid, NULL, 0);
     close(server->output);
-    unlink(server->socket);
+    static const char *const files[] = {"socket", "config", "interlock.epoch"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char file[128];
+        snprintf(file, sizeof file, "%s/%s", server->directory, files[i]);
+        unlink(file);
+    }
     rmdir(server->directory);
 }
 

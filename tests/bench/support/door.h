@@ -16,9 +16,15 @@ struct bench_server {
     int output; /* its standard output */
 };
 
+/* The path of FILE in the build tree that this program lies in, in static memory. */
+const char *bench_beside(const char *file);
+
 /* Starts INTERLOCKD (default: interlockd of the build tree that this program lies in) on free ports.
  * False, with the reason on stderr: there is none. */
 int bench_server_start(struct bench_server *server);
+
+/* The same with a configuration file of that text; NULL: without one. */
+int bench_server_start_with(struct bench_server *server, const char *config);
 void bench_server_stop(struct bench_server *server);
 
 /* A domain at ADDRESS; ends the program if there is none. */

@@ -296,6 +296,30 @@ static void lose(struct grants *g, uint32_t index, int64_t lost_ns) {
     grants_remove(g, index);
 }
 
+/* Whether a lease has ended that an acquire set which never returned: of the same owner as STEP's, it may
+ * have been one more acquire of the grant that the call is about. Nobody was told its token, so it is not
+ * among the ends that grants_relate() has linked. */
+static bool leased_out_unseen(const struct linear_search *search, const struct linear_step *step,
+                              const struct grants *g) {
+    for (size_t i = 0; is_thread_owned(g) && i < search->count; i++) {
+        const struct linear_step *end = &search->steps[i];
+        if (end->op == OP_LEASE_END && search->done[i] && end->call->op == OP_ACQUIRE &&
+            end->call->status == LINEAR_PENDING && end->call->owner == step->call->owner) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a break that succeeded may have found no grant any more, but a lock that was held back since its
+ * holder had failed, and ended that. Then nothing is said to have been broken. */
+static bool may_have_ended_a_delay(const struct linear_search *search, const struct grants *g) {
+    for (size_t i = 0; g->kind == IL_KIND_LOCK && g->number && i < search->count; i++) {
+        if (search->steps[i].op == OP_DEATH && search->done[i]) return true;
+    }
+    return false;
+}
+
 /* Whether STATUS is the right thing to say about a grant that does not stand, or is another's. */
 static bool explains(const struct linear_search *search, const struct linear_step *step,
                      const struct grants *g) {
@@ -308,9 +332,10 @@ static bool explains(const struct linear_search *search, const struct linear_ste
         leased_out |= search->done[i];
     }
     switch (call->status) {
-    case IL_ELEASE: return leased_out;
+    case IL_ELEASE: return leased_out || leased_out_unseen(search, step, g);
     case IL_EREVOKED: return broken;
-    case IL_ENOTHELD: return step->told || (!leased_out && !broken);
+    case IL_ENOTHELD:
+        return step->told || (!leased_out && (!broken || may_have_ended_a_delay(search, g)));
     case IL_ESTALE:
         return (step->told || (!leased_out && !broken)) &&
                (call->argument < g->newest || search->several ||

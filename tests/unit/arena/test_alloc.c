@@ -134,7 +134,7 @@ Test(arena_alloc, ten_million_cycles_leave_free_space_where_it_was, .timeout = 3
     cr_assert(test_enter(16 * MIB));
     uint64_t free_at_first = ili_alloc_available(&test_member);
     struct ili_agent *self = test_self();
-    for (int i = 0; i < 10000000; i++) {
+    for (int i = 0; i < TEST_ROUNDS(10000000); i++) {
         ili_off at;
         uint64_t bytes = i % 64 ? 64 + (random += 37) % 2000 : 70000;
         if (ili_alloc(&test_member, self, 0, bytes, &at) != IL_OK ||

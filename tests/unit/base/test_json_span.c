@@ -97,3 +97,21 @@ Test(base_json_span, only_numbers_that_are_too_large_are_shortened) {
     memset(shorter, '7', 200);
     fits(digits, shorter, 64);
 }
+
+Test(base_json_span, members_have_names) {
+    char *copy = copy_of("{ \"a\" : 1 ,\"b\\\"\":[2,{}], \"\":\"\"}");
+    struct ili_json_span whole = {copy, strlen("{ \"a\" : 1 ,\"b\\\"\":[2,{}], \"\":\"\"}")}, key,
+                         value;
+    static const char *const members[][2] = {
+        {"\"a\"", "1"}, {"\"b\\\"\"", "[2,{}]"}, {"\"\"", "\"\""}};
+    const char *at = NULL;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        cr_assert(ili_json_span_member(whole, &at, &key, &value));
+        cr_assert_eq(key.bytes, strlen(members[i][0]));
+        cr_assert_arr_eq(key.at, members[i][0], key.bytes);
+        cr_assert_eq(value.bytes, strlen(members[i][1]));
+        cr_assert_arr_eq(value.at, members[i][1], value.bytes);
+    }
+    cr_assert_not(ili_json_span_member(whole, &at, &key, &value));
+    free(copy);
+}

@@ -16,16 +16,18 @@ static il_status fake_fail(il_status status, const char *text) {
     return text ? ili_fail(status, "%s", text) : ili_fail(status, NULL);
 }
 
-static bool fake_take(void) { return ili_thread_take_interrupt(ili_thread_current()); }
+static il_status fake_take(void) { return ili_thread_take(ili_thread_current()); }
 static void fake_raise(void) { ili_thread_interrupt(ili_thread_id(ili_thread_current())); }
 static int fake_wake_fd(void) { return ili_thread_wake_fd(ili_thread_current()); }
+static int64_t fake_cancelled_at(void) { return ili_thread_until(ili_thread_current(), ILI_NEVER); }
 
 FAKE_UNUSED static const struct ili_remote_ops *fake_ops(void) {
     static const struct ili_remote_host host = {.abi = ILI_REMOTE_ABI,
                                                 .fail = fake_fail,
-                                                .take_interrupt = fake_take,
+                                                .take_request = fake_take,
                                                 .raise_interrupt = fake_raise,
                                                 .wake_fd = fake_wake_fd,
+                                                .cancelled_at_ns = fake_cancelled_at,
                                                 .now_ns = ili_now_ns};
     static const struct ili_remote_ops *ops; /* asked for once, as the library does */
     if (!ops) ops = ili_remote_ops(&host);

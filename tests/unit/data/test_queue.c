@@ -120,7 +120,7 @@ Test(data_queue, ten_million_messages_leave_free_space_where_it_was, .timeout = 
     uint64_t free_at_first = ili_alloc_available(&test_member);
     struct ili_payload batch[8];
     for (int i = 0; i < 8; i++) batch[i] = (struct ili_payload){data, 64, IL_BYTES};
-    for (int i = 0; i < 10000000 / 8; i++) {
+    for (int i = 0; i < TEST_ROUNDS(10000000) / 8; i++) {
         if (ili_queue_try_put(&test_member, queue, batch, 8, &done) != IL_OK || done != 8)
             cr_assert_fail("put %d", i);
         struct ili_taken eight[8] = {{.data = got_data, .room = sizeof got_data}};

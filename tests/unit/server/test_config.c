@@ -100,3 +100,33 @@ Test(server_config, only_loopback_is_listened_on) {
                      wrong[i]);
     }
 }
+
+Test(server_config, programs_and_pools_are_read) {
+    static const char text[] =
+        "{\"programs\":[\"/bin/echo\"],\"environment\":[\"GREETING\"],\"pools\":{\"p\":{"
+        "\"kind\":\"exec\",\"command\":[\"/bin/cat\",\"-u\"],\"workers\":3,\"memory\":1048576,"
+        "\"environment\":{\"A\":\"b\"},\"directory\":\"/tmp\",\"grace\":0.5,\"deadline\":null,"
+        "\"priority\":-7,\"retries\":2,\"keep\":1.5}}}";
+    struct ili_config config = {0};
+    struct ili_fault fault = {0};
+    cr_assert_eq(ili_config_parse(&config, text, strlen(text), &fault), IL_OK, "%s", fault.detail);
+    cr_assert_eq(ili_programs_check(&config.pools.programs, "x", "/bin/echo", &fault), IL_OK);
+    cr_assert(ili_config_pools_defines(&config.pools, "p", 1));
+    cr_assert_not(ili_config_pools_defines(&config.pools, "pp", 2));
+    cr_assert_eq(config.pools.count, 1u);
+    const struct ili_pool_definition *p = &config.pools.pools[0].definition;
+    cr_assert_eq(p->options.kind, ILI_POOL_EXEC);
+    cr_assert_str_eq(p->options.command[0], "/bin/cat");
+    cr_assert_str_eq(p->options.command[1], "-u");
+    cr_assert_null(p->options.command[2]);
+    cr_assert_str_eq(p->given[0], "A=b");
+    cr_assert_str_eq(p->options.directory, "/tmp");
+    cr_assert_eq(p->options.workers, 3u);
+    cr_assert_eq(p->options.limits.memory_bytes, 1048576u);
+    cr_assert_eq(p->options.grace_ns, INT64_C(500000000));
+    cr_assert_eq(p->options.defaults.priority, -7);
+    cr_assert_eq(p->options.defaults.retries, 2u);
+    cr_assert_eq(p->options.defaults.deadline_ns, 0);
+    cr_assert_eq(p->options.defaults.keep_ns, INT64_C(1500000000));
+    ili_config_free(&config);
+}

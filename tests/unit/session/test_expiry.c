@@ -250,9 +250,9 @@ Test(session_expiry, the_leases_of_a_session_that_ended_are_given_back) {
 }
 
 Test(session_expiry, as_many_as_the_table_holds_end_in_order, .init = NULL, .timeout = 60) {
-    start_with(UINT64_C(1) << 30);
+    start_with(TEST_ROUNDS(UINT64_C(1) << 30));
     uint32_t many = test_member.arena.regions.leases;
-    cr_assert_eq(many, 1048576u);
+    cr_assert_geq(many, TEST_ROUNDS(1048576u) / 1024 * 1024); /* in whole steps */
     uint64_t random = 1;
     for (uint32_t i = 0; i < many; i++) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;

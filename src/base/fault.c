@@ -1,0 +1,20 @@
+#include "base/fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/text.h"
+
+il_status ili_fault_set(struct ili_fault *fault, il_status status, const char *field,
+                        const char *expected, const char *format, ...) {
+    char detail[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    fault->status = status;
+    ili_text_copy(fault->field, sizeof fault->field, field);
+    ili_text_copy(fault->expected, sizeof fault->expected, expected);
+    ili_text_copy(fault->detail, sizeof fault->detail, detail);
+    return status;
+}

@@ -1,0 +1,24 @@
+/*
+ * fault.h - what is wrong with something that came from outside, and which part of it is to blame.
+ *
+ * The rooms that check input (path, params, framing, config) fill one in; reply.c makes a problem of
+ * it, main.c a sentence.
+ */
+#ifndef ILI_BASE_FAULT_H
+#define ILI_BASE_FAULT_H
+
+#include <interlock.h>
+
+struct ili_fault {
+    il_status status;
+    char field[72];     /* "timeout", "items[3].text", "Host"; empty: no part is to blame */
+    char expected[120]; /* "a number from 0 to 300"; empty with field */
+    char detail[480];   /* room for the longest name */
+};
+
+/* Fills in FAULT and returns STATUS. FIELD and EXPECTED may be NULL. */
+il_status ili_fault_set(struct ili_fault *fault, il_status status, const char *field,
+                        const char *expected, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+#endif

@@ -1,0 +1,27 @@
+/* Times for people: what was at one instant is shown as one time, whenever it is asked. */
+#include <criterion/criterion.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+Test(base_clock, an_instant_is_always_the_same_time) {
+    int64_t then_ns = ili_now_ns(), ms = ili_wall_ms_of(then_ns);
+    for (int i = 0; i < 100000; i++) cr_assert_eq(ili_wall_ms_of(then_ns), ms);
+}
+
+Test(base_clock, times_keep_their_order) {
+    int64_t then_ns = ili_now_ns(), last = 0;
+    for (int i = 0; i < 100000; i++) {
+        int64_t ms = ili_wall_ms_of(then_ns + i * INT64_C(1000));
+        cr_assert_geq(ms, last);
+        last = ms;
+    }
+}
+
+Test(base_clock, it_is_the_wall_clocks_time) {
+    int64_t before = ili_wall_seconds(), ms = ili_wall_ms_of(ili_now_ns());
+    int64_t after = ili_wall_seconds();
+    cr_assert_geq(ms / 1000, before - 1);
+    cr_assert_leq(ms / 1000, after + 1);
+    cr_assert_leq(ili_wall_seconds_of(ili_now_ns()), after + 1);
+}
