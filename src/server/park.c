@@ -226,6 +226,8 @@ static void fire(struct ili_timer *timer, void *context) {
     ili_park_leave(request, request->leaving == IL_OK ? IL_ETIMEOUT : request->leaving);
 }
 
+void ili_park_not_rung(struct ili_request *request) { (void)request; }
+
 il_status ili_park(struct ili_request *request, const struct ili_wait *wait, int64_t deadline_ns) {
     struct ili_server *server = request->server;
     if (request->answer) return IL_EUNSUPPORTED; /* batch.c lets nothing in that would wait */

@@ -30,6 +30,9 @@ struct ili_wait {
     bool (*end)(struct ili_request *request, il_status why);
 };
 
+/* A `rung` for a request that stands in no queue, so that no doorbell rings for it. */
+void ili_park_not_rung(struct ili_request *request);
+
 /* A parked request's place in the order of arrival. */
 struct ili_turn {
     uint64_t turn;

@@ -22,8 +22,6 @@ static void fingerprint_of(const struct ili_request *r, uint64_t out[2]) {
 
 /* ---- waiting for the first ------------------------------------------------------------------------ */
 
-static void not_rung(struct ili_request *request) { (void)request; /* it stands in no queue */ }
-
 static bool stop_waiting(struct ili_request *request, il_status why) {
     struct ili_record *record = request->record;
     struct ili_request **at = &record->repeats;
@@ -38,7 +36,7 @@ static bool stop_waiting(struct ili_request *request, il_status why) {
     return true;
 }
 
-static const struct ili_wait waiting = {.rung = not_rung, .end = stop_waiting};
+static const struct ili_wait waiting = {.rung = ili_park_not_rung, .end = stop_waiting};
 
 static void wait_for(struct ili_request *r, struct ili_record *record) {
     int64_t deadline = r->server->now_ns + r->server->config.long_poll_ns;

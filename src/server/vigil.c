@@ -5,8 +5,6 @@
 #include "server/park.h"
 #include "server/reply.h"
 
-static void not_rung(struct ili_request *request) { (void)request; /* it stands in no queue */ }
-
 static bool end_wait(struct ili_request *request, il_status why) {
     struct ili_vigil *vigil = (struct ili_vigil *)request->work;
     vigil->unwatch(vigil);
@@ -14,7 +12,7 @@ static bool end_wait(struct ili_request *request, il_status why) {
     return true;
 }
 
-static const struct ili_wait waiting = {.rung = not_rung, .end = end_wait};
+static const struct ili_wait waiting = {.rung = ili_park_not_rung, .end = end_wait};
 
 static void free_vigil(struct ili_request *request) {
     free(request->work);
