@@ -28,8 +28,8 @@ static int open_file(pid_t pid, const char *name) {
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Field FIELD (from 3) of /proc/PID/stat. False: there is no such process. */
-static bool read_stat(pid_t pid, int field, char *state, uint64_t *value) {
+/* COUNT fields of /proc/PID/stat, from FIELD (4 or more) on. False: there is no such process. */
+static bool read_stat(pid_t pid, char *state, int field, uint64_t *values, int count) {
     char text[1024];
     int fd = open_file(pid, "stat");
     ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
@@ -41,18 +41,20 @@ static bool read_stat(pid_t pid, int field, char *state, uint64_t *value) {
     if (!at || at[1] != ' ') return false;
     *state = at[2];
     for (int i = 2; at && i < field; i++) at = strchr(at + 1, ' ');
-    *value = at ? strtoull(at + 1, NULL, 10) : 0;
+    for (int i = 0; i < count; i++, at = at ? strchr(at + 1, ' ') : NULL) {
+        values[i] = at ? strtoull(at + 1, NULL, 10) : 0;
+    }
     return true;
 }
 
-/* Why an environment is empty: the process is ending, or has its new memory but not yet its new
- * environment, or it was really run with none. */
+/* Why an environment is empty: the process is ending, or had its new memory but not yet its new
+ * environment, which may have come since, or it was really run with none. */
 static enum ili_origin origin_of_empty(pid_t pid) {
     char state;
-    uint64_t environment_at;
-    if (!read_stat(pid, 50, &state, &environment_at)) return ILI_ORIGIN_UNSURE;
-    if (state == 'Z' || state == 'X' || environment_at == 0) return ILI_ORIGIN_UNSURE;
-    return ILI_ORIGIN_UNKNOWN;
+    uint64_t environment[2]; /* its first address, its end */
+    if (!read_stat(pid, &state, 50, environment, 2)) return ILI_ORIGIN_UNSURE;
+    if (state == 'Z' || state == 'X' || environment[0] == 0) return ILI_ORIGIN_UNSURE;
+    return environment[0] == environment[1] ? ILI_ORIGIN_UNKNOWN : ILI_ORIGIN_UNSURE;
 }
 
 /* Looks for NEEDLE at the beginning of an entry, in TEXT[0..length), which is followed by NUL. */
@@ -117,7 +119,7 @@ static void visit_if_child(void *context, pid_t pid) {
     struct among_children *among = context;
     uint64_t parent;
     char state;
-    if (read_stat(pid, 4, &state, &parent) && parent == among->parent) {
+    if (read_stat(pid, &state, 4, &parent, 1) && parent == among->parent) {
         among->visit(among->context, pid);
     }
 }

@@ -17,7 +17,7 @@
 
 struct ili_engine {
     struct ili_pools *pools;
-    int64_t now_ns; /* when the loop last called */
+    int64_t now_ns; /* when it last looked at the clock; only grows */
     uint64_t next_id;
     uint64_t next_program;
     struct ili_ids tasks, maps, programs;

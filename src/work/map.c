@@ -170,7 +170,7 @@ il_status ili_map_submit(struct ili_pool *pool, const char *function, size_t fun
     map->chunk_chosen = chunk != 0;
     map->chunk = chunk ? chunk : chunk_of(pool, count);
     map->keep_ns = options->keep_ns;
-    map->submitted_ns = ili_now_ns();
+    map->submitted_ns = pool->engine->now_ns = ili_now_ns();
     fill(map, &call, items, options);
     if (!set_timers(map, options)) {
         clear_timers(map);

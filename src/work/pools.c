@@ -169,8 +169,8 @@ static void free_dropped(struct ili_engine *engine) {
 
 void ili_pools_run(struct ili_pools *pools, int64_t now_ns) {
     struct ili_engine *engine = ili_engine_of(pools);
-    if (engine->running) return; /* a callback calls it */
-    engine->now_ns = now_ns;
+    if (engine->running) return;                          /* a callback calls it */
+    if (now_ns > engine->now_ns) engine->now_ns = now_ns; /* a task may have come since */
     engine->running = true;
     for (int i = 0; i < ROUNDS_MOST && (engine->ended || engine->busy); i++) {
         tell_ended(engine);

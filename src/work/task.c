@@ -200,7 +200,7 @@ il_status ili_task_submit(struct ili_pool *pool, const struct ili_call *call,
     if (!task) return no_memory(fault);
     task->pool = pool;
     task->options = *options;
-    task->submitted_ns = ili_now_ns();
+    task->submitted_ns = pool->engine->now_ns = ili_now_ns();
     task->timer.fire = ili_task_timer;
     task->deadline.fire = ili_task_deadline;
     if (options->delay_ns > 0) {

@@ -271,6 +271,23 @@ Test(work_task, a_deadline_ends_it_in_any_state) {
     cr_assert_str_eq(queued.result, "2");
 }
 
+/* The loop looked at the clock, then read the request that submits, then lets the pools run. */
+Test(work_task, times_are_in_order_though_the_loops_clock_is_older) {
+    struct ili_pool *pool = world_pool("p", 1, "", NULL);
+    struct told told = {0};
+    cr_assert(world_until(world_up(pool) == 1, 20));
+    int64_t loops_ns = ili_now_ns();
+    struct ili_task *task = world_submit(pool, "sleep", "[20000]", NULL, &told);
+    ili_pools_run(&world.pools, loops_ns);
+    cr_assert_eq(task->state, ILI_TASK_RUNNING);
+    cr_assert_geq(task->submitted_ns, loops_ns);
+    cr_assert_geq(task->started_ns, task->submitted_ns);
+    ili_task_cancel(task);
+    ili_pools_run(&world.pools, loops_ns);
+    cr_assert(world_until(told.times, 20));
+    cr_assert_geq(task->ended_ns, task->started_ns);
+}
+
 Test(work_task, cancel_of_what_waits_ends_it_at_once) {
     struct ili_pool *pool = world_pool("p", 1, "silent", NULL);
     struct told told = {0};
