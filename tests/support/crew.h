@@ -38,8 +38,7 @@ struct crew_lock {
     _Atomic uint32_t inside; /* member number + 1 */
     _Atomic uint64_t last_token;
     _Atomic uint64_t grants, after_death;
-    _Atomic int64_t first_grant_ns; /* after the kill at first_of_ns */
-    _Atomic int64_t first_of_ns;
+    _Atomic int64_t first_grant_ns;  /* after a kill */
     _Atomic uint32_t has[CREW_MOST]; /* what each member has of it; see witness.h */
     _Atomic uint64_t changes;        /* of `has` */
 };
@@ -157,13 +156,12 @@ static inline void crew_linger(struct crew *c) {
 /* A waiter went on: notes it if it is the first since the last kill. */
 static inline void crew_note_grant(struct crew *c, unsigned number) {
     struct crew_lock *l = &c->board->locks[number];
-    int64_t killed = atomic_load(&c->board->killed_ns), before = atomic_load(&l->first_of_ns);
+    int64_t killed = atomic_load(&c->board->killed_ns), first = atomic_load(&l->first_grant_ns);
     atomic_fetch_add(&l->grants, 1);
-    if (before != killed) {
-        int64_t now = test_now_ns();
-        if (now > killed && atomic_compare_exchange_strong(&l->first_of_ns, &before, killed))
-            atomic_store(&l->first_grant_ns, now);
-    }
+    if (first > killed) return;
+    int64_t now = test_now_ns();
+    /* one store: who notes it may be killed at any instant itself */
+    if (now > killed) atomic_compare_exchange_strong(&l->first_grant_ns, &first, now);
 }
 
 /* After a grant: whether nobody else is inside, and the token is a new one. */
