@@ -57,7 +57,7 @@ extern "C" {
 #define IL_VERSION_PATCH 0
 
 /* Grows with every change a compiled program can notice; see il_abi_version(). */
-#define IL_ABI_VERSION 3
+#define IL_ABI_VERSION 4
 
 /* 0, or one of the negative codes below. The codes never change their meaning. */
 typedef int32_t il_status;
@@ -106,6 +106,12 @@ typedef int32_t il_status;
 #define IL_ELOST (-41)        /* the task's worker died, and it is not tried again */
 #define IL_EPROGRAM (-42)     /* the server's configuration does not allow that program */
 #define IL_EFUNCTION (-43)    /* no worker of the pool has a function of that name */
+#define IL_EEOF (-44)         /* the pipe's other end is closed, and nothing is left to receive */
+#define IL_EPIPE (-45)        /* the pipe's other end is closed: nobody will receive that */
+#define IL_ETYPE (-46)        /* the object holds another type; the message names both */
+#define IL_ERANGE (-47)       /* there is no such index; the message says the length */
+#define IL_ENOKEY (-48)       /* the dict has no such key, or the list no such value */
+#define IL_ECHANGED (-49)     /* it has another version than was expected */
 
 #define IL_NOWAIT ((int64_t)0)
 #define IL_FOREVER ((int64_t)-1)
@@ -144,6 +150,11 @@ typedef struct il_future il_future;
 #define IL_KIND_CONDITION 7
 #define IL_KIND_BARRIER 8
 #define IL_KIND_LATCH 9
+#define IL_KIND_PIPE 10
+#define IL_KIND_VALUE 11
+#define IL_KIND_ARRAY 12
+#define IL_KIND_DICT 13
+#define IL_KIND_LIST 14
 
 /* ---- versions and errors ------------------------------------------------------------------- */
 
@@ -532,8 +543,8 @@ il_status il_acquire_all(il_target *targets, size_t count, int64_t timeout_ns);
 il_status il_release_all(const il_target *targets, size_t count);
 
 /* Waits for the first of TARGETS: a lock, rlock, rwlock, semaphore that is then acquired (its token in
- * the target), an event that is set, a latch at 0, a queue that has a message or is closed (nothing is
- * taken). *INDEX says which. Of several that are ready, the first. */
+ * the target), an event that is set, a latch at 0, a queue that has a message or is closed, a pipe from
+ * which a receive would not wait (nothing is taken). *INDEX says which. Of several that are ready, the first. */
 il_status il_wait_any(il_target *targets, size_t count, int64_t timeout_ns, size_t *index);
 
 /* The same wait for an event loop: *OUT owned, il_wait_close(). TARGETS is copied; the handles must stay
@@ -1031,5 +1042,7 @@ il_status il_workers_map(il_workers *workers, const char *function, size_t funct
 #ifdef __cplusplus
 }
 #endif
+
+#include "interlock_data.h"
 
 #endif /* INTERLOCK_H */

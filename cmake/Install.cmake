@@ -5,7 +5,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Interlock)
 install(TARGETS interlock EXPORT InterlockTargets)
 install(TARGETS interlock_remote LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS interlockd interlock_cli interlock_worker)
-install(FILES api/interlock.h api/interlock_module.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES api/interlock.h api/interlock_data.h api/interlock_module.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 install(EXPORT InterlockTargets NAMESPACE Interlock:: DESTINATION ${package_dir})
 configure_package_config_file(packaging/InterlockConfig.cmake.in

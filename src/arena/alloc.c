@@ -14,6 +14,9 @@
  *    if that is not 0; it is not 0 for all pieces (such a chunk becomes FREE).
  * 3. Every RUN_BODY is covered by the RUN_HEAD before it.
  * Truth is state, class, a head's length and the maps. All else is derived; repair rebuilds it.
+ *
+ * intent   what: TAKE or GIVE, and above WHAT_BITS what the word holds without the block (0; or of a chain the
+ *          rest of it, with ILI_ALLOC_CHAIN); [1] the block; [2] where the word lies
  */
 #include "arena/alloc.h"
 
@@ -29,6 +32,8 @@ enum ili_chunk_state { FREE = 0, PIECES, RUN_HEAD, RUN_BODY };
 #define IDLE_MOST 64u /* free chunks that stay committed */
 #define TAKE 1u
 #define GIVE 2u
+#define WHAT_BITS 8
+#define GIVES_AT_ONCE 64u /* of a chain, before others may have the guard */
 
 static const uint16_t class_bytes[ILI_PIECE_CLASSES] = {
     64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384};
@@ -169,15 +174,29 @@ static void free_chunk(struct ili_arena *a, uint32_t index) {
     mark_free(a, index, true);
 }
 
+/* What WORD holds once a chain's block is out of it. */
+static ili_off without(ili_off rest) { return rest == ILI_ALLOC_CHAIN ? 0 : rest; }
+
+/* The block AT was taken: WORD names it, in front of REST if that is a chain. */
+static void name_block(const struct ili_arena *a, _Atomic ili_off *word, ili_off at, ili_off rest) {
+    if (rest & ILI_ALLOC_CHAIN) {
+        _Atomic ili_off *next = (_Atomic ili_off *)(a->base + at);
+        atomic_store_explicit(next, rest & ~ILI_ALLOC_CHAIN, memory_order_relaxed);
+        ILI_POINT("alloc.chain.linked");
+        at |= ILI_ALLOC_CHAIN;
+    }
+    atomic_store_explicit(word, at, memory_order_release);
+}
+
 static il_status take_run(struct ili_arena *a, struct ili_guard *guard, uint64_t bytes,
-                          _Atomic ili_off *pending, ili_off *out) {
+                          _Atomic ili_off *pending, ili_off rest, ili_off *out) {
     uint64_t wanted = (bytes + ILI_CHUNK_BYTES - 1) / ILI_CHUNK_BYTES;
     if (wanted > a->regions.chunks) return IL_ENOMEM;
     uint32_t count = (uint32_t)wanted, index = find_run(a, count);
     if (index >= a->regions.chunks) return IL_ENOMEM;
     il_status status = commit_chunks(a, index, count);
     if (status != IL_OK) return status;
-    ili_guard_intend(guard, TAKE, chunk_at(a, index), ili_off_of(a, pending));
+    ili_guard_intend(guard, TAKE | rest << WHAT_BITS, chunk_at(a, index), ili_off_of(a, pending));
     for (uint32_t i = index; i < index + count; i++) {
         mark_free(a, i, false);
         store8(&a->chunks[i].committed, 1);
@@ -186,7 +205,7 @@ static il_status take_run(struct ili_arena *a, struct ili_guard *guard, uint64_t
     ILI_POINT("alloc.run.bodies");
     store32(&a->chunks[index].free, count);
     atomic_store_explicit(&a->chunks[index].state, RUN_HEAD, memory_order_release);
-    atomic_store_explicit(pending, chunk_at(a, index), memory_order_relaxed);
+    name_block(a, pending, chunk_at(a, index), rest);
     ILI_POINT("alloc.run.taken");
     ili_guard_done(guard);
     *out = chunk_at(a, index);
@@ -224,7 +243,7 @@ static il_status new_piece_chunk(struct ili_arena *a, unsigned class) {
 }
 
 static il_status take_piece(struct ili_arena *a, struct ili_guard *guard, unsigned class,
-                            _Atomic ili_off *pending, ili_off *out) {
+                            _Atomic ili_off *pending, ili_off rest, ili_off *out) {
     if (!listed(a, load32(&a->header->partial[class]))) {
         il_status status = new_piece_chunk(a, class);
         if (status != IL_OK) return status;
@@ -241,10 +260,10 @@ static il_status take_piece(struct ili_arena *a, struct ili_guard *guard, unsign
         uint32_t piece = w * 64 + (uint32_t)__builtin_ctzll(clear);
         if (piece >= count) break;
         ili_off at = chunk_at(a, index) + CHUNK_HEADER_BYTES + (ili_off)piece * class_bytes[class];
-        ili_guard_intend(guard, TAKE, at, ili_off_of(a, pending));
+        ili_guard_intend(guard, TAKE | rest << WHAT_BITS, at, ili_off_of(a, pending));
         atomic_store_explicit(&map[w], ~clear | UINT64_C(1) << (piece % 64), memory_order_release);
         ILI_POINT("alloc.piece.taken");
-        atomic_store_explicit(pending, at, memory_order_relaxed);
+        name_block(a, pending, at, rest);
         store32(&c->free, load32(&c->free) - 1);
         if (load32(&c->free) == 0) list_remove(a, index);
         add_piece_bytes(a, -(int64_t)class_bytes[class]);
@@ -289,22 +308,37 @@ static void give_piece(struct ili_arena *a, uint32_t index, uint32_t piece) {
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
-il_status ili_alloc(struct ili_member *member, struct ili_agent *self, unsigned place,
-                    uint64_t bytes, ili_off *out) {
+static il_status take(struct ili_member *member, struct ili_agent *self, _Atomic ili_off *pending,
+                      uint64_t bytes, ili_off rest, ili_off *out) {
     struct ili_arena *a = &member->arena;
     struct ili_guard *guard = &a->header->alloc;
-    _Atomic ili_off *pending = &self->pending[place];
-    il_status status = ili_alloc_free_word(member, self, pending);
-    if (status != IL_OK) return status;
-    status = ili_guard_lock(member, self, guard);
+    il_status status = ili_guard_lock(member, self, guard);
     if (status != IL_OK) return status;
     if (bytes <= PIECE_MOST) {
-        status = take_piece(a, guard, class_of(bytes), pending, out);
+        status = take_piece(a, guard, class_of(bytes), pending, rest, out);
     } else {
-        status = take_run(a, guard, bytes, pending, out);
+        status = take_run(a, guard, bytes, pending, rest, out);
     }
     ili_guard_unlock(member, self, guard);
     return status;
+}
+
+il_status ili_alloc(struct ili_member *member, struct ili_agent *self, unsigned place,
+                    uint64_t bytes, ili_off *out) {
+    il_status status = ili_alloc_free_word(member, self, &self->pending[place]);
+    return status == IL_OK ? take(member, self, &self->pending[place], bytes, 0, out) : status;
+}
+
+il_status ili_alloc_chained(struct ili_member *member, struct ili_agent *self, unsigned place,
+                            uint64_t bytes, ili_off *out) {
+    _Atomic ili_off *pending = &self->pending[place];
+    ili_off chain = atomic_load_explicit(pending, memory_order_relaxed);
+    if (chain && !(chain & ILI_ALLOC_CHAIN)) { /* a block that a failed free left there */
+        il_status status = ili_alloc_free_word(member, self, pending);
+        if (status != IL_OK) return status;
+        chain = 0;
+    }
+    return take(member, self, pending, bytes, chain | ILI_ALLOC_CHAIN, out);
 }
 
 static void give(struct ili_arena *a, ili_off at) {
@@ -328,20 +362,38 @@ il_status ili_alloc_free_of(struct ili_member *member, struct ili_agent *self,
     return ili_alloc_free_word(member, self, &owner->pending[place]);
 }
 
+/* Frees the block that WORD names, or the first of its chain. */
+static void give_named(struct ili_arena *a, struct ili_guard *guard, _Atomic ili_off *word) {
+    ili_off named = atomic_load_explicit(word, memory_order_relaxed), rest = 0;
+    ili_off at = named & ~ILI_ALLOC_CHAIN;
+    if (named & ILI_ALLOC_CHAIN) {
+        const _Atomic ili_off *next = ili_at(a, at, sizeof *next);
+        rest = next ? atomic_load_explicit(next, memory_order_relaxed) : 0;
+        if (rest % 64 || rest >= ILI_ARENA_MAX_BYTES) rest = 0; /* corrupt */
+        rest |= ILI_ALLOC_CHAIN;
+    }
+    ili_guard_intend(guard, GIVE | rest << WHAT_BITS, at, ili_off_of(a, word));
+    give(a, at);
+    ILI_POINT("alloc.free.given");
+    atomic_store_explicit(word, without(rest), memory_order_relaxed);
+    ili_guard_done(guard);
+}
+
 il_status ili_alloc_free_word(struct ili_member *member, struct ili_agent *self,
                               _Atomic ili_off *word) {
     struct ili_arena *a = &member->arena;
     struct ili_guard *guard = &a->header->alloc;
-    ili_off at = atomic_load_explicit(word, memory_order_relaxed);
-    if (at == 0) return IL_OK;
-    il_status status = ili_guard_lock(member, self, guard);
-    if (status != IL_OK) return status;
-    ili_guard_intend(guard, GIVE, at, ili_off_of(a, word));
-    give(a, at);
-    ILI_POINT("alloc.free.given");
-    atomic_store_explicit(word, 0, memory_order_relaxed);
-    ili_guard_done(guard);
-    ili_guard_unlock(member, self, guard);
+    uint64_t most = a->bytes / 64; /* a longer chain leads in a circle */
+    while (atomic_load_explicit(word, memory_order_relaxed) != 0) {
+        il_status status = ili_guard_lock(member, self, guard);
+        if (status != IL_OK) return status;
+        for (unsigned i = 0; i < GIVES_AT_ONCE && most > 0; i++, most--) {
+            give_named(a, guard, word);
+            if (atomic_load_explicit(word, memory_order_relaxed) == 0) break;
+        }
+        if (most == 0) atomic_store_explicit(word, 0, memory_order_relaxed);
+        ili_guard_unlock(member, self, guard);
+    }
     return IL_OK;
 }
 
@@ -408,25 +460,27 @@ static void undo(struct ili_arena *a, ili_off at) {
     }
 }
 
-/* Clears the word at WORD_AT, which a change of the allocator was about to fill in or to clear, if it
- * names the block AT. */
-static void clear_word(struct ili_arena *a, ili_off word_at, ili_off at) {
+/* Takes the block AT out of the word at WORD_AT, if that names it, for a change of the allocator was about to put
+ * it in or to take it out: REST is what stays. */
+static void clear_word(struct ili_arena *a, ili_off word_at, ili_off at, ili_off rest) {
     if (word_at < a->regions.slots_at || word_at > a->bytes - sizeof(ili_off) || word_at % 8)
         return;
     _Atomic ili_off *word = (_Atomic ili_off *)(a->base + word_at);
-    if (atomic_load_explicit(word, memory_order_relaxed) == at) {
-        atomic_store_explicit(word, 0, memory_order_relaxed);
+    if ((atomic_load_explicit(word, memory_order_relaxed) & ~ILI_ALLOC_CHAIN) == at) {
+        atomic_store_explicit(word, without(rest), memory_order_relaxed);
     }
 }
 
 void ili_alloc_repair(struct ili_member *member) {
     struct ili_arena *a = &member->arena;
     struct ili_guard *guard = &a->header->alloc;
-    if (atomic_load_explicit(&guard->intent[0], memory_order_acquire) != 0) {
+    uint64_t what = atomic_load_explicit(&guard->intent[0], memory_order_acquire);
+    if (what != 0) {
         /* A block that was being taken is not used yet, one being freed not any more. */
         ili_off at = atomic_load_explicit(&guard->intent[1], memory_order_relaxed);
         undo(a, at);
-        clear_word(a, atomic_load_explicit(&guard->intent[2], memory_order_relaxed), at);
+        ili_off word_at = atomic_load_explicit(&guard->intent[2], memory_order_relaxed);
+        clear_word(a, word_at, at, what >> WHAT_BITS);
     }
     rebuild(a);
     ili_guard_done(guard);

@@ -62,6 +62,10 @@ enum ili_guard_kind {
     ILI_GUARD_CONDITION,
     ILI_GUARD_BARRIER,
     ILI_GUARD_LATCH,
+    ILI_GUARD_PIPE,
+    ILI_GUARD_CELLS,
+    ILI_GUARD_DICT,
+    ILI_GUARD_LIST,
 };
 
 /* ---- agent: see agent.h --------------------------------------------------------------------- */

@@ -25,6 +25,11 @@ enum ili_kind_number {
     ILI_KIND_CONDITION = IL_KIND_CONDITION,
     ILI_KIND_BARRIER = IL_KIND_BARRIER,
     ILI_KIND_LATCH = IL_KIND_LATCH,
+    ILI_KIND_PIPE = IL_KIND_PIPE,
+    ILI_KIND_VALUE = IL_KIND_VALUE,
+    ILI_KIND_ARRAY = IL_KIND_ARRAY,
+    ILI_KIND_DICT = IL_KIND_DICT,
+    ILI_KIND_LIST = IL_KIND_LIST,
     ILI_KINDS_END,
 };
 
@@ -75,6 +80,14 @@ struct ili_kind {
      * be called again after a death. IL_EBUSY: call again. */
     il_status (*recover)(struct ili_member *member, struct ili_agent *self, void *object,
                          uint32_t slot);
+
+    /* What the session of PARENT_SLOT has of the object, the member, a forked child of it which has just
+     * opened it too, has as well. NULL: nothing has to be done. */
+    il_status (*inherit)(struct ili_member *member, struct ili_agent *self, void *object,
+                         uint32_t parent_slot);
+    /* Whether the session of SLOT has something of it, beside grants, that its end gives up (recover); in
+     * doubt it has. NULL: there is nothing such. */
+    bool (*claimed)(struct ili_member *member, struct ili_agent *self, void *object, uint32_t slot);
 
     /* The queue WHICH of those who wait, from 0; NULL: there are no more queues. NULL: nobody waits. */
     struct ili_waitq *(*waiters)(void *object, unsigned which);

@@ -90,7 +90,19 @@ _Atomic ili_off *ili_open_entry(struct ili_member *member, uint32_t number) {
     return &ili_open_page_at(&member->arena, at)->entries[number % ILI_OPEN_PAGE_ENTRIES];
 }
 
-il_status ili_open_inherit(struct ili_member *member, struct ili_agent *self) {
+/* As FROM, an entry of the parent, so TO. One that the parent has closed since is left empty. */
+static il_status inherit(struct ili_member *m, struct ili_agent *self, uint32_t parent_slot,
+                         const _Atomic ili_off *from, _Atomic ili_off *to) {
+    il_status status = ili_names_inherit(m, self, from, to);
+    if (status != IL_OK) return status == IL_ENOTFOUND ? IL_OK : status;
+    struct ili_object *object =
+        ili_at(&m->arena, atomic_load_explicit(to, memory_order_relaxed), sizeof *object);
+    const struct ili_kind *kind = object ? ili_kind_of(ili_once32(&object->kind)) : NULL;
+    return kind && kind->inherit ? kind->inherit(m, self, object, parent_slot) : IL_OK;
+}
+
+il_status ili_open_inherit(struct ili_member *member, struct ili_agent *self,
+                           uint32_t parent_slot) {
     for (size_t p = 0; p < member->open_page_count; p++) {
         const struct ili_open_page *from = ili_open_page_at(&member->arena, member->open_pages[p]);
         ili_off at;
@@ -99,8 +111,8 @@ il_status ili_open_inherit(struct ili_member *member, struct ili_agent *self) {
         struct ili_open_page *to = ili_open_page_at(&member->arena, at);
         for (unsigned i = 0; i < ILI_OPEN_PAGE_ENTRIES; i++) {
             if (atomic_load_explicit(&from->entries[i], memory_order_relaxed) == 0) continue;
-            status = ili_names_inherit(member, self, &from->entries[i], &to->entries[i]);
-            if (status != IL_OK && status != IL_ENOTFOUND) return status;
+            status = inherit(member, self, parent_slot, &from->entries[i], &to->entries[i]);
+            if (status != IL_OK) return status;
         }
         member->open_pages[p] = at;
     }

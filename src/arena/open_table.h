@@ -30,8 +30,8 @@ void ili_open_release(struct ili_member *member, uint32_t number);
 _Atomic ili_off *ili_open_entry(struct ili_member *member, uint32_t number);
 
 /* In a forked child whose member has a fresh slot: makes a table with the same numbers, and opens
- * for itself what its parent has open. */
-il_status ili_open_inherit(struct ili_member *member, struct ili_agent *self);
+ * for itself what its parent, of PARENT_SLOT, has open. */
+il_status ili_open_inherit(struct ili_member *member, struct ili_agent *self, uint32_t parent_slot);
 
 /* A walk over the pages of a slot, by links that come from the arena: one that leads in a circle ends after
  * two or three rounds (Brent's way: the place of every step that is a power of two is remembered). */

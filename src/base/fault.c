@@ -18,3 +18,13 @@ il_status ili_fault_set(struct ili_fault *fault, il_status status, const char *f
     ili_text_copy(fault->detail, sizeof fault->detail, detail);
     return status;
 }
+
+void ili_fault_place(struct ili_fault *fault, const char *array, size_t index,
+                     const char *expected) {
+    struct ili_fault inner = *fault;
+    char field[sizeof fault->field];
+    snprintf(field, sizeof field, "%s[%zu]%s%.40s", array, index, *inner.field ? "." : "",
+             inner.field);
+    ili_fault_set(fault, inner.status, field, *inner.expected ? inner.expected : expected,
+                  "%s[%zu]: %.400s", array, index, inner.detail);
+}

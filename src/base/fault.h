@@ -7,6 +7,8 @@
 #ifndef ILI_BASE_FAULT_H
 #define ILI_BASE_FAULT_H
 
+#include <stddef.h>
+
 #include <interlock.h>
 
 struct ili_fault {
@@ -20,5 +22,10 @@ struct ili_fault {
 il_status ili_fault_set(struct ili_fault *fault, il_status status, const char *field,
                         const char *expected, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* FAULT is about the INDEXth element of ARRAY: says so in its field and detail. EXPECTED: what to expect if it
+ * does not say. */
+void ili_fault_place(struct ili_fault *fault, const char *array, size_t index,
+                     const char *expected);
 
 #endif

@@ -160,11 +160,22 @@ static bool skip_value(struct cursor *c) {
     }
 }
 
-bool ili_json_check(const char *text, size_t bytes) {
+bool ili_json_check_at(const char *text, size_t bytes, size_t *where) {
     struct cursor c = {text, text + bytes};
-    if (!ili_utf8_valid(text, bytes)) return false;
-    skip_space(&c);
-    if (!skip_value(&c)) return false;
-    skip_space(&c);
-    return c.at == c.end;
+    bool good = ili_utf8_valid(text, bytes);
+    if (good) {
+        skip_space(&c);
+        good = skip_value(&c);
+    }
+    if (good) {
+        skip_space(&c);
+        good = c.at == c.end;
+    }
+    *where = (size_t)(c.at - text);
+    return good;
+}
+
+bool ili_json_check(const char *text, size_t bytes) {
+    size_t where;
+    return ili_json_check_at(text, bytes, &where);
 }

@@ -12,4 +12,7 @@
  * has two members of one name. */
 bool ili_json_check(const char *text, size_t bytes);
 
+/* The same; *WHERE, if it is not: how many bytes of TEXT were well so far; 0 for what is not UTF-8. */
+bool ili_json_check_at(const char *text, size_t bytes, size_t *where);
+
 #endif

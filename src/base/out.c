@@ -260,6 +260,8 @@ void ili_out_json(struct ili_out *out, const char *text, size_t bytes) {
     add(out, text, bytes);
 }
 
+void ili_out_plain(struct ili_out *out, const char *text, size_t bytes) { add(out, text, bytes); }
+
 void ili_out_line(struct ili_out *out) { add(out, "\n", 1); }
 
 void ili_out_free(struct ili_out *out) {

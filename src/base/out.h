@@ -44,6 +44,9 @@ void ili_out_time_ms(struct ili_out *out, int64_t wall_ms);   /* the same with m
 void ili_out_base64(struct ili_out *out, const void *data, size_t bytes);
 void ili_out_json(struct ili_out *out, const char *text, size_t bytes); /* as it is */
 
+/* TEXT as it is, where no comma belongs: beside what is JSON. */
+void ili_out_plain(struct ili_out *out, const char *text, size_t bytes);
+
 /* Ends a line; what follows is a text of its own. */
 void ili_out_line(struct ili_out *out);
 

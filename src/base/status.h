@@ -59,7 +59,13 @@
     X(IL_ELOST, -41, "task_lost", 409, "the worker died while it ran the task")                    \
     X(IL_EPROGRAM, -42, "program_not_allowed", 403,                                                \
       "the configuration does not allow that program")                                             \
-    X(IL_EFUNCTION, -43, "no_such_function", 404, "no worker of the pool has that function")
+    X(IL_EFUNCTION, -43, "no_such_function", 404, "no worker of the pool has that function")       \
+    X(IL_EEOF, -44, "end_of_file", 409, "the pipe's other end is closed, and nothing is left")     \
+    X(IL_EPIPE, -45, "broken_pipe", 409, "the pipe's other end is closed")                         \
+    X(IL_ETYPE, -46, "type_mismatch", 409, "the object holds another type")                        \
+    X(IL_ERANGE, -47, "out_of_range", 404, "there is no such index")                               \
+    X(IL_ENOKEY, -48, "no_such_key", 404, "there is no such key or value")                         \
+    X(IL_ECHANGED, -49, "changed", 412, "it has another version than was expected")
 
 struct ili_status_info {
     il_status status;

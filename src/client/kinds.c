@@ -15,8 +15,13 @@ static const struct {
     [IL_KIND_SEMAPHORE] = {"semaphore", "semaphores"},
     [IL_KIND_EVENT] = {"event", "events"},
     [IL_KIND_CONDITION] = {"condition", "conditions"},
+    [IL_KIND_DICT] = {"dict", "dicts"},
+    [IL_KIND_LIST] = {"list", "lists"},
     [IL_KIND_BARRIER] = {"barrier", "barriers"},
     [IL_KIND_LATCH] = {"latch", "latches"},
+    [IL_KIND_PIPE] = {"pipe", "pipes"},
+    [IL_KIND_VALUE] = {"value", "values"},
+    [IL_KIND_ARRAY] = {"array", "arrays"},
 };
 
 #define KINDS (sizeof kinds / sizeof *kinds)
@@ -30,7 +35,7 @@ const char *ili_remote_kind_collection(uint32_t kind) {
 uint32_t ili_remote_kind_read(struct ili_json value) {
     const char *text = json_string_value(value.json);
     for (uint32_t kind = 1; text && kind < KINDS; kind++) {
-        if (strcmp(kinds[kind].word, text) == 0) return kind;
+        if (kinds[kind].word && strcmp(kinds[kind].word, text) == 0) return kind;
     }
     return 0;
 }

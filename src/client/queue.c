@@ -99,29 +99,32 @@ uint64_t ili_remote_queue_needed(const struct ili_call *call) {
     return told ? needed : IL_MESSAGE_MAX_BYTES;
 }
 
+il_status ili_remote_queue_take(struct ili_call *call, const struct ili_wait *wait, void *buffer,
+                                size_t capacity, size_t *bytes, uint32_t *type) {
+    if (!buffer) capacity = 0;
+    bool any_fits = capacity >= IL_MESSAGE_MAX_BYTES;
+    call->keyed = true;
+    call->answer_max += ili_message_spread(any_fits ? IL_MESSAGE_MAX_BYTES : capacity);
+    if (!any_fits) {
+        ili_call_field(call, "max_bytes");
+        ili_buffer_add_number(&call->body, capacity);
+    }
+    il_status status = ili_call_wait(call, wait);
+    if (status == IL_OK) return deliver(call, buffer, capacity, bytes, type);
+    if (status != IL_ETOOBIG) return status;
+    *bytes = ili_remote_queue_needed(call);
+    return ili_remote_queue_no_room(*bytes, capacity);
+}
+
 il_status ili_remote_queue_get(struct ili_remote_queue *queue, void *buffer, size_t capacity,
                                size_t *bytes, uint32_t *type, int64_t timeout_ns) {
     il_status status = ili_remote_domain_check(queue->object.domain);
     if (status != IL_OK) return status;
-    if (!buffer) capacity = 0;
-    bool any_fits = capacity >= IL_MESSAGE_MAX_BYTES;
     struct ili_wait wait;
     struct ili_call call;
     ili_wait_begin(&wait, timeout_ns);
     ili_remote_object_begin(&call, &queue->object, "POST", "get");
-    call.keyed = true;
-    call.answer_max += ili_message_spread(any_fits ? IL_MESSAGE_MAX_BYTES : capacity);
-    if (!any_fits) {
-        ili_call_field(&call, "max_bytes");
-        ili_buffer_add_number(&call.body, capacity);
-    }
-    status = ili_call_wait(&call, &wait);
-    if (status == IL_OK) {
-        status = deliver(&call, buffer, capacity, bytes, type);
-    } else if (status == IL_ETOOBIG) {
-        *bytes = ili_remote_queue_needed(&call);
-        status = ili_remote_queue_no_room(*bytes, capacity);
-    }
+    status = ili_remote_queue_take(&call, &wait, buffer, capacity, bytes, type);
     ili_call_end(&call);
     return status;
 }

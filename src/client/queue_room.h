@@ -15,6 +15,11 @@ struct ili_remote_queue {
 il_status ili_remote_queue_put_one(struct ili_remote_queue *queue, const void *data, size_t bytes,
                                    uint32_t type, const struct ili_wait *wait);
 
+/* Sends CALL, a get whose other members are there, within WAIT, and copies the message of its answer. The
+ * caller ends CALL. */
+il_status ili_remote_queue_take(struct ili_call *call, const struct ili_wait *wait, void *buffer,
+                                size_t capacity, size_t *bytes, uint32_t *type);
+
 /* IL_ETOOBIG, with the error text. */
 il_status ili_remote_queue_no_room(uint64_t needed, size_t capacity);
 

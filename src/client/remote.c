@@ -1,19 +1,24 @@
 /* remote.c - the module's one door: its table of calls. */
 #include "client/barrier.h"
+#include "client/cells.h"
 #include "client/condition.h"
+#include "client/dict.h"
 #include "client/domain.h"
 #include "client/event.h"
 #include "client/host.h"
 #include "client/latch.h"
+#include "client/list.h"
 #include "client/lock.h"
 #include "client/loss.h"
 #include "client/map.h"
+#include "client/pipe.h"
 #include "client/queue.h"
 #include "client/rlock.h"
 #include "client/rwlock.h"
 #include "client/semaphore.h"
 #include "client/several.h"
 #include "client/task.h"
+#include "client/watch.h"
 #include "client/workers.h"
 
 const struct ili_remote_ops *ili_remote_ops(const struct ili_remote_host *host) {
@@ -83,6 +88,13 @@ const struct ili_remote_ops *ili_remote_ops(const struct ili_remote_host *host) 
         .event_clear = ili_remote_event_clear,
         .event_is_set = ili_remote_event_is_set,
         .event_wait = ili_remote_event_wait,
+        .pipe_open = ili_remote_pipe_open,
+        .pipe_close = ili_remote_pipe_close,
+        .pipe_delete = ili_remote_pipe_delete,
+        .pipe_send = ili_remote_pipe_send,
+        .pipe_receive = ili_remote_pipe_receive,
+        .pipe_poll = ili_remote_pipe_poll,
+        .pipe_info_get = ili_remote_pipe_info_get,
         .latch_open = ili_remote_latch_open,
         .latch_close = ili_remote_latch_close,
         .latch_delete = ili_remote_latch_delete,
@@ -105,6 +117,19 @@ const struct ili_remote_ops *ili_remote_ops(const struct ili_remote_host *host) 
         .condition_notify = ili_remote_condition_notify,
         .condition_notify_all = ili_remote_condition_notify_all,
         .condition_waiters = ili_remote_condition_waiters,
+        .cells_open = ili_remote_cells_open,
+        .cells_close = ili_remote_cells_close,
+        .cells_delete = ili_remote_cells_delete,
+        .cells_load = ili_remote_cells_load,
+        .cells_store = ili_remote_cells_store,
+        .cells_add = ili_remote_cells_add,
+        .cells_exchange = ili_remote_cells_exchange,
+        .cells_compare_exchange = ili_remote_cells_compare_exchange,
+        .cells_get = ili_remote_cells_get,
+        .cells_set = ili_remote_cells_set,
+        .cells_compare_set = ili_remote_cells_compare_set,
+        .cells_read = ili_remote_cells_read,
+        .cells_write = ili_remote_cells_write,
         .acquire_all = ili_remote_acquire_all,
         .wait_any = ili_remote_wait_any,
         .loss_next = ili_remote_loss_next,
@@ -121,6 +146,39 @@ const struct ili_remote_ops *ili_remote_ops(const struct ili_remote_host *host) 
         .task_cancel = ili_remote_task_cancel,
         .task_id = ili_remote_task_id,
         .task_close = ili_remote_task_close,
+        .dict_open = ili_remote_dict_open,
+        .dict_close = ili_remote_dict_close,
+        .dict_delete = ili_remote_dict_delete,
+        .dict_get = ili_remote_dict_get,
+        .dict_set = ili_remote_dict_set,
+        .dict_set_default = ili_remote_dict_set_default,
+        .dict_remove = ili_remote_dict_remove,
+        .dict_pop = ili_remote_dict_pop,
+        .dict_pop_item = ili_remote_dict_pop_item,
+        .dict_contains = ili_remote_dict_contains,
+        .dict_length = ili_remote_dict_length,
+        .dict_clear = ili_remote_dict_clear,
+        .dict_copy = ili_remote_dict_copy,
+        .dict_update = ili_remote_dict_update,
+        .dict_items = ili_remote_dict_items,
+        .list_open = ili_remote_list_open,
+        .list_close = ili_remote_list_close,
+        .list_delete = ili_remote_list_delete,
+        .list_get = ili_remote_list_get,
+        .list_set = ili_remote_list_set,
+        .list_remove_at = ili_remote_list_remove_at,
+        .list_pop = ili_remote_list_pop,
+        .list_remove = ili_remote_list_remove,
+        .list_index = ili_remote_list_index,
+        .list_count = ili_remote_list_count,
+        .list_reverse = ili_remote_list_reverse,
+        .list_sort = ili_remote_list_sort,
+        .list_length = ili_remote_list_length,
+        .list_slice = ili_remote_list_slice,
+        .list_splice = ili_remote_list_splice,
+        .watch_open = ili_remote_watch_open,
+        .watch_next = ili_remote_watch_next,
+        .watch_close = ili_remote_watch_close,
     };
     if (!host || host->abi != ILI_REMOTE_ABI) return NULL;
     ili_host = host;

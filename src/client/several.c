@@ -49,6 +49,9 @@ static void write_target(struct ili_buffer *body, const struct ili_remote_target
         ili_buffer_add_text(body, target->mode == IL_SHARED ? ",\"mode\":\"shared\""
                                                             : ",\"mode\":\"exclusive\"");
     }
+    if (target->kind == IL_KIND_PIPE) {
+        ili_buffer_add_text(body, target->mode == IL_PIPE_A ? ",\"end\":\"a\"" : ",\"end\":\"b\"");
+    }
     if (target->kind == IL_KIND_SEMAPHORE) {
         ili_buffer_add_text(body, ",\"count\":");
         ili_buffer_add_number(body, permits(target));

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "arena/alloc.h"
+#include "base/awake.h"
 #include "base/clock.h"
 #include "base/point.h"
 #include "base/relax.h"
@@ -76,6 +77,29 @@ static void tell(struct ili_member *m, struct ili_agent *self, struct ili_waitq 
     }
 }
 
+/* Of a queue that most_bytes limits: the first whose message fits, as long as one does. Under the head's
+ * guard. */
+static void tell_fitting(struct ili_member *m, struct ili_agent *self, struct ili_queue *q) {
+    uint64_t promised = 0;
+    for (uint64_t told = 0; told < m->arena.regions.agents; told++) {
+        struct ili_agent *waiter = ili_waitq_first(m, &q->putters);
+        uint64_t bytes = waiter ? atomic_load_explicit(&waiter->want, memory_order_relaxed) : 0;
+        if (!waiter || !ili_store_may_fit(q, bytes, promised)) return;
+        promised += ili_store_cost(bytes);
+        tell(m, self, &q->putters, 1);
+    }
+}
+
+/* Room has been made for COUNT messages. Under the head's guard. */
+static void tell_putters(struct ili_member *m, struct ili_agent *self, struct ili_queue *q,
+                         uint64_t count) {
+    if (q->most_bytes) {
+        tell_fitting(m, self, q);
+    } else {
+        tell(m, self, &q->putters, count);
+    }
+}
+
 /* ---- the kind ----------------------------------------------------------------------------------- */
 
 static void init(struct ili_member *member, void *object, const void *options) {
@@ -85,6 +109,11 @@ static void init(struct ili_member *member, void *object, const void *options) {
     queue->max_bytes = (uint64_t)member->arena.regions.chunks * ILI_CHUNK_BYTES / 2;
     queue->tail_guard.kind = ILI_GUARD_QUEUE_TAIL;
     queue->head_guard.kind = ILI_GUARD_QUEUE_HEAD;
+}
+
+void ili_queue_init_part(struct ili_member *member, struct ili_queue *queue, uint64_t most_bytes) {
+    init(member, queue, NULL);
+    queue->most_bytes = most_bytes;
 }
 
 static bool same(const void *object, const void *options) {
@@ -142,9 +171,22 @@ static il_status prepare_block(struct ili_member *m, struct ili_agent *self,
     return IL_OK;
 }
 
+/* Whether it is the turn of WAITER, who was told so. */
+static bool has_turn(const struct ili_agent *waiter) {
+    return (atomic_load_explicit(&waiter->flags, memory_order_relaxed) & ILI_AGENT_DIRECTED) != 0;
+}
+
+/* Of a queue that most_bytes limits: whether a message of BYTES may go now. Behind those who wait, but for one
+ * whose TURN it is: or a large message would never find the queue empty. */
+static bool may_go(const struct ili_queue *q, uint64_t bytes, bool turn) {
+    if (!turn && ili_waitq_count(&q->putters)) return false;
+    return ili_store_may_fit(q, bytes, 0);
+}
+
 /* Under the tail's guard: puts what fits; a large message only as the first, prepared. */
 static il_status put_some(struct ili_member *m, struct ili_agent *self, struct ili_queue *q,
-                          const struct ili_payload *messages, size_t count, size_t *done) {
+                          const struct ili_payload *messages, size_t count, bool turn,
+                          size_t *done) {
     il_status status = state_error(q, true);
     uint64_t room = status == IL_OK ? room_left(q) : 0;
     size_t i = 0;
@@ -153,6 +195,10 @@ static il_status put_some(struct ili_member *m, struct ili_agent *self, struct i
         const struct ili_payload *message = &messages[i];
         bool large = message->bytes > ILI_QUEUE_INLINE_BYTES;
         if (large && i > 0) break;
+        if (q->most_bytes && !may_go(q, message->bytes, turn)) {
+            status = IL_ETIMEOUT;
+            break;
+        }
         ili_off place = 0;
         status = ili_store_reserve(m, self, q, large ? 8 : message->bytes, &place);
         if (status != IL_OK) break;
@@ -169,7 +215,8 @@ static il_status put_some(struct ili_member *m, struct ili_agent *self, struct i
 }
 
 static il_status try_put(struct ili_member *member, struct ili_queue *queue,
-                         const struct ili_payload *messages, size_t count, size_t *done) {
+                         const struct ili_payload *messages, size_t count, bool turn,
+                         size_t *done) {
     struct ili_agent *self;
     size_t put = 0;
     il_status status = ili_agent_current(member, &self);
@@ -178,10 +225,17 @@ static il_status try_put(struct ili_member *member, struct ili_queue *queue,
     if (count == 0) return state_error(queue, true);
     if (messages[0].bytes > IL_MESSAGE_MAX_BYTES) return IL_ETOOBIG;
     bool large = messages[0].bytes > ILI_QUEUE_INLINE_BYTES;
+    if (large && queue->most_bytes && !may_go(queue, messages[0].bytes, turn)) {
+        status = state_error(queue, true); /* before it is copied in vain */
+        return status == IL_OK ? IL_ETIMEOUT : status;
+    }
     if (large && (status = prepare_block(member, self, queue, messages)) != IL_OK) return status;
     status = ili_guard_lock(member, self, &queue->tail_guard);
     if (status == IL_OK) {
-        status = put_some(member, self, queue, messages, count, &put);
+        status = put_some(member, self, queue, messages, count, turn, &put);
+        if (put && queue->most_bytes) {
+            atomic_store_explicit(&queue->put_processor, ili_processor(), memory_order_relaxed);
+        }
         if (ili_waitq_count(&queue->getters)) tell(member, self, &queue->getters, put);
         ili_guard_unlock(member, self, &queue->tail_guard);
         ili_agent_wake_now(member, self);
@@ -206,13 +260,20 @@ static bool recounted(struct ili_member *m, struct ili_queue *q) {
     return changed;
 }
 
-il_status ili_queue_try_put(struct ili_member *member, struct ili_queue *queue,
-                            const struct ili_payload *messages, size_t count, size_t *done) {
-    il_status status = try_put(member, queue, messages, count, done);
+il_status ili_queue_try_put_of(struct ili_member *member, struct ili_queue *queue,
+                               const struct ili_agent *waiter, const struct ili_payload *messages,
+                               size_t count, size_t *done) {
+    bool turn = waiter && has_turn(waiter);
+    il_status status = try_put(member, queue, messages, count, turn, done);
     if (status == IL_ENOMEM && recounted(member, queue)) {
-        status = try_put(member, queue, messages, count, done);
+        status = try_put(member, queue, messages, count, turn, done);
     }
     return status;
+}
+
+il_status ili_queue_try_put(struct ili_member *member, struct ili_queue *queue,
+                            const struct ili_payload *messages, size_t count, size_t *done) {
+    return ili_queue_try_put_of(member, queue, NULL, messages, count, done);
 }
 
 /* ---- get ---------------------------------------------------------------------------------------- */
@@ -289,7 +350,7 @@ il_status ili_queue_try_get(struct ili_member *member, struct ili_queue *queue,
     if (status == IL_OK) status = ili_guard_lock(member, self, &queue->head_guard);
     if (status != IL_OK) return status;
     status = take_some(member, self, queue, messages, count, &got, &large);
-    if (ili_waitq_count(&queue->putters)) tell(member, self, &queue->putters, got);
+    if (ili_waitq_count(&queue->putters)) tell_putters(member, self, queue, got);
     ili_guard_unlock(member, self, &queue->head_guard);
     ili_agent_wake_now(member, self);
     if (large.block) {
@@ -348,29 +409,35 @@ il_status ili_queue_give_back(struct ili_member *member, struct ili_queue *queue
 
 static void enter(struct ili_member *m, struct ili_waitq *list, struct ili_agent *waiter,
                   const struct ili_queue *q, unsigned which) {
-    bool front =
-        (atomic_load_explicit(&waiter->flags, memory_order_relaxed) & ILI_AGENT_DIRECTED) != 0;
+    bool front = has_turn(waiter);
     atomic_store_explicit(&waiter->since_ns, ili_now_ns(), memory_order_relaxed);
     ili_waitq_add(m, list, waiter, ili_off_of(&m->arena, q), which, front);
 }
 
-static bool worth_trying(struct ili_queue *q, bool putter) {
+/* BYTES: of the putter's message, where most_bytes limits them. */
+static bool worth_trying(struct ili_queue *q, const struct ili_agent *waiter, bool putter,
+                         uint64_t bytes) {
     if (ili_queue_state(q) != ILI_QUEUE_OPEN) return true;
-    return putter ? room_left(q) > 0 : ili_queue_size(q) > 0;
+    if (!putter) return ili_queue_size(q) > 0;
+    if (q->most_bytes) return may_go(q, bytes, has_turn(waiter));
+    return room_left(q) > 0;
 }
 
 static il_status enqueue(struct ili_member *m, struct ili_agent *self, struct ili_queue *q,
-                         struct ili_agent *waiter, bool putter) {
+                         struct ili_agent *waiter, bool putter, uint64_t bytes) {
     il_status status = ili_guard_lock(m, self, &q->tail_guard);
     if (status != IL_OK) return status;
     if (!putter) {
-        if (!worth_trying(q, false)) {
+        if (!worth_trying(q, waiter, false, 0)) {
             enter(m, &q->getters, waiter, q, ILI_QUEUE_GETTERS);
             status = IL_ETIMEOUT;
         }
     } else if ((status = ili_guard_lock(m, self, &q->head_guard)) == IL_OK) {
         /* both: room_left() belongs to the tail, the list to the head */
-        if (!worth_trying(q, true)) {
+        if (!worth_trying(q, waiter, true, bytes)) {
+            if (q->most_bytes) {
+                atomic_store_explicit(&waiter->want, (uint32_t)bytes, memory_order_relaxed);
+            }
             enter(m, &q->putters, waiter, q, ILI_QUEUE_PUTTERS);
             status = IL_ETIMEOUT;
         }
@@ -384,7 +451,14 @@ il_status ili_queue_enqueue(struct ili_member *member, struct ili_queue *queue,
                             struct ili_agent *waiter, bool putter) {
     struct ili_agent *self;
     il_status status = ili_agent_current(member, &self);
-    return status == IL_OK ? enqueue(member, self, queue, waiter, putter) : status;
+    return status == IL_OK ? enqueue(member, self, queue, waiter, putter, 0) : status;
+}
+
+il_status ili_queue_enqueue_put(struct ili_member *member, struct ili_queue *queue,
+                                struct ili_agent *waiter, uint64_t bytes) {
+    struct ili_agent *self;
+    il_status status = ili_agent_current(member, &self);
+    return status == IL_OK ? enqueue(member, self, queue, waiter, true, bytes) : status;
 }
 
 bool ili_queue_settled(struct ili_agent *waiter) {
@@ -406,7 +480,11 @@ il_status ili_queue_withdraw(struct ili_member *member, struct ili_queue *queue,
     if (status != IL_OK) return status;
     uint32_t state = ili_agent_state(waiter);
     if (state == ILI_PARK_WAITING) ili_waitq_remove(member, list, waiter);
-    if (state == ILI_PARK_NOTIFIED) tell(member, self, list, 1); /* the turn passes on */
+    if (putter && queue->most_bytes) {
+        tell_fitting(member, self, queue); /* the one behind it may need less room */
+    } else if (state == ILI_PARK_NOTIFIED) {
+        tell(member, self, list, 1); /* the turn passes on */
+    }
     atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
     atomic_fetch_and_explicit(&waiter->flags, ~ILI_AGENT_DIRECTED, memory_order_relaxed);
     ili_agent_set_state(waiter, ILI_PARK_IDLE);
@@ -419,7 +497,8 @@ il_status ili_queue_withdraw(struct ili_member *member, struct ili_queue *queue,
  * Looking takes the lines away from the other side, and who looks all the time gets one message (or
  * one place) at a time, each at the price of moving lines to and fro. After a lull there are some
  * dozen, and both sides work on without meeting. */
-static bool turn_comes(struct ili_queue *q, bool putter, int64_t deadline_ns) {
+static bool turn_comes(const struct ili_queue *q, bool putter, uint64_t bytes,
+                       int64_t deadline_ns) {
     for (int i = 0; i < LULLS; i++) {
         int64_t now = ili_now_ns(), end = now + LULL_NS;
         if (now >= deadline_ns) break;
@@ -427,18 +506,22 @@ static bool turn_comes(struct ili_queue *q, bool putter, int64_t deadline_ns) {
         if (ili_queue_state(q) != ILI_QUEUE_OPEN) return true;
         uint64_t size = ili_queue_size(q);
         if (putter ? size < q->maxsize : size > 0) return true;
+        if (putter && q->most_bytes && may_go(q, bytes, false)) return true;
     }
     return false;
 }
 
-/* Waits until it is worth trying again. */
-static il_status wait_turn(struct ili_member *m, struct ili_queue *q, bool putter,
+/* Waits until it is worth trying again; a putter, with a message of BYTES. */
+static il_status wait_turn(struct ili_member *m, struct ili_queue *q, bool putter, uint64_t bytes,
                            int64_t deadline_ns) {
     struct ili_agent *self;
-    if (turn_comes(q, putter, deadline_ns)) return IL_OK;
+    /* two that answer each other on one processor would keep each other from it */
+    bool alone = putter || q->most_bytes == 0 ||
+                 atomic_load_explicit(&q->put_processor, memory_order_relaxed) != ili_processor();
+    if (alone && turn_comes(q, putter, bytes, deadline_ns)) return IL_OK;
     il_status status = ili_agent_current(m, &self);
     if (status != IL_OK) return status;
-    status = enqueue(m, self, q, self, putter);
+    status = enqueue(m, self, q, self, putter, bytes);
     if (status != IL_ETIMEOUT) return status;
     status = ili_agent_sleep(m, self, ILI_PARK_WAITING, deadline_ns);
     if (ili_queue_settled(self)) { /* told in time, whatever ended the sleep */
@@ -462,7 +545,11 @@ static void end_turn(struct ili_member *m, struct ili_queue *q, bool putter, boo
     atomic_fetch_and_explicit(&self->flags, ~ILI_AGENT_DIRECTED, memory_order_relaxed);
     if (used || ili_guard_lock(m, self, guard) != IL_OK) return;
     uint64_t size = ili_queue_size(q);
-    if (putter ? q->maxsize == 0 || size < q->maxsize : size > 0) tell(m, self, list, 1);
+    if (putter && q->most_bytes) {
+        tell_fitting(m, self, q);
+    } else if (putter ? q->maxsize == 0 || size < q->maxsize : size > 0) {
+        tell(m, self, list, 1);
+    }
     ili_guard_unlock(m, self, guard);
     ili_agent_wake_now(m, self);
 }
@@ -476,21 +563,21 @@ il_status ili_queue_put(struct ili_member *member, struct ili_queue *queue,
                         const struct ili_payload *messages, size_t count, size_t *done,
                         int64_t deadline_ns) {
     size_t put = 0, more = 0;
-    bool waited = false;
+    struct ili_agent *self = NULL; /* once it has waited */
     il_status status;
     *done = 0;
     for (;;) {
-        status = ili_queue_try_put(member, queue, messages + put, count - put, &more);
+        status = ili_queue_try_put_of(member, queue, self, messages + put, count - put, &more);
         put += more;
         *done = put;
         if (status == IL_OK && put == count) break;
         if (status == IL_OK) continue;
         if (status != IL_ETIMEOUT || is_over(deadline_ns)) break;
-        status = wait_turn(member, queue, true, deadline_ns);
+        status = wait_turn(member, queue, true, messages[put].bytes, deadline_ns);
+        if (status == IL_OK) status = ili_agent_current(member, &self);
         if (status != IL_OK) break;
-        waited = true;
     }
-    if (waited) end_turn(member, queue, true, status == IL_OK);
+    if (self) end_turn(member, queue, true, status == IL_OK);
     return status;
 }
 
@@ -502,7 +589,7 @@ il_status ili_queue_get(struct ili_member *member, struct ili_queue *queue,
     for (;;) {
         status = ili_queue_try_get(member, queue, messages, count, done);
         if (status != IL_ETIMEOUT || is_over(deadline_ns)) break;
-        status = wait_turn(member, queue, false, deadline_ns);
+        status = wait_turn(member, queue, false, 0, deadline_ns);
         if (status != IL_OK) break;
         waited = true;
     }
@@ -522,8 +609,13 @@ static void nudge_getters(struct ili_member *m, struct ili_agent *self, struct i
 /* Under the head's guard. */
 static void nudge_putters(struct ili_member *m, struct ili_agent *self, struct ili_queue *q) {
     uint64_t size = ili_queue_size(q), max = q->maxsize, room = UINT64_MAX;
-    if (ili_queue_state(q) == ILI_QUEUE_OPEN && max) room = size < max ? max - size : 0;
-    tell(m, self, &q->putters, room);
+    bool open = ili_queue_state(q) == ILI_QUEUE_OPEN;
+    if (open && max) room = size < max ? max - size : 0;
+    if (open && q->most_bytes) {
+        tell_fitting(m, self, q);
+    } else {
+        tell(m, self, &q->putters, room);
+    }
     ili_agent_wake_now(m, self);
 }
 

@@ -6,11 +6,13 @@
  * published by one store of its record's header; it is taken by one store of the head's position.
  * A death therefore leaves it in the queue or out of it.
  *
- * Is: bounded by `maxsize` messages (0: by a share of the arena), closable, readable in order.
+ * Is: bounded by `maxsize` messages (0: by a share of the arena), closable, readable in order. One that is
+ * a direction of a pipe is bounded by the messages' bytes instead: what goes beyond waits, but for a message
+ * that finds nothing before it.
  * Order: messages leave in the order of their puts. A message that was given back (a server could not
  * deliver it) leaves before all others, in its old order.
  * Waiting is not strictly fair: a running consumer may be faster than one that was woken, which then
- * waits on at the front.
+ * waits on at the front. So may a producer, but not where bytes are bounded.
  */
 #ifndef ILI_DATA_QUEUE_H
 #define ILI_DATA_QUEUE_H
@@ -35,7 +37,8 @@ struct ili_queue {
     _Atomic uint32_t recount;    /* 1: used_bytes is doubtful, since a process died */
     _Atomic ili_off spare;       /* an emptied segment for the next producer: see queue_store.c */
     _Atomic uint64_t used_bytes; /* of the arena */
-    uint64_t reserved4[3];
+    uint64_t most_bytes; /* of messages on their way, an empty one counting as one; 0: no limit */
+    uint64_t reserved4[2];
 
     /* Producers' and consumers' lines are pairs aligned to 128 bytes (blocks of this size are), since
      * processors fetch lines in pairs. */
@@ -48,7 +51,10 @@ struct ili_queue {
     uint64_t taken_seen;        /* a recent value of what consumers took, so that producers look
                                    at the consumers' line only when the queue seems full */
     struct ili_waitq getters;
-    uint64_t reserved[5];
+    _Atomic uint64_t put_bytes; /* with most_bytes: ever put, and of which message: queue_store.c */
+    _Atomic uint32_t put_processor; /* with most_bytes: where the last message was put */
+    uint32_t reserved5;
+    uint64_t reserved[3];
 
     /* consumers: under head_guard, but get_count and returned_count are read by all */
     struct ili_guard head_guard; /* kind QUEUE_HEAD */
@@ -58,13 +64,20 @@ struct ili_queue {
     _Atomic ili_off returned;       /* blocks given back, by rising sequence: see queue_store.c */
     _Atomic uint64_t returned_count;
     struct ili_waitq putters;
-    uint64_t reserved2[5];
+    _Atomic uint64_t got_bytes; /* with most_bytes: ever taken from the segments, likewise */
+    uint64_t reserved2[4];
 };
 _Static_assert(sizeof(struct ili_queue) == 384, "shared layout");
 _Static_assert(offsetof(struct ili_queue, tail_guard) == 128, "a pair of lines of its own");
 _Static_assert(offsetof(struct ili_queue, head_guard) == 256, "a pair of lines of its own");
 
+#define ILI_QUEUE_MOST_BYTES (UINT64_C(1) << 54) /* the largest most_bytes */
+
 extern const struct ili_kind ili_queue_kind;
+
+/* Fills in a zeroed queue nobody sees yet, which is a part of another object: MOST_BYTES of messages (1 to
+ * ILI_QUEUE_MOST_BYTES) may be on their way in it. The caller fills in queue->object. */
+void ili_queue_init_part(struct ili_member *member, struct ili_queue *queue, uint64_t most_bytes);
 
 /* A message to be put: BYTES at DATA. */
 struct ili_payload {
@@ -88,6 +101,12 @@ struct ili_taken {
  * not act: about the first message that was not put, if none was. */
 il_status ili_queue_try_put(struct ili_member *member, struct ili_queue *queue,
                             const struct ili_payload *messages, size_t count, size_t *done);
+
+/* The same for WAITER (NULL: none), which waited among the putters: where most_bytes limits the messages,
+ * others go behind those who wait (IL_ETIMEOUT), but not one that was told to try. */
+il_status ili_queue_try_put_of(struct ili_member *member, struct ili_queue *queue,
+                               const struct ili_agent *waiter, const struct ili_payload *messages,
+                               size_t count, size_t *done);
 
 /* Takes up to COUNT messages without waiting; *DONE is how many. With count > 1 the rooms follow one
  * another: messages[i].data NULL means "behind the one before". IL_ETIMEOUT: empty.
@@ -126,6 +145,10 @@ uint32_t ili_queue_state(const struct ili_queue *queue);
  * ili_queue_settled() and try. IL_EBUSY, or why the member may not act. */
 il_status ili_queue_enqueue(struct ili_member *member, struct ili_queue *queue,
                             struct ili_agent *waiter, bool putter);
+
+/* The same for a putter whose next message has BYTES, where most_bytes limits them. */
+il_status ili_queue_enqueue_put(struct ili_member *member, struct ili_queue *queue,
+                                struct ili_agent *waiter, uint64_t bytes);
 
 /* Whether WAITER was told to try again, and is out of the queue now. */
 bool ili_queue_settled(struct ili_agent *waiter);

@@ -17,6 +17,11 @@
  *                ever put there, modulo 64: so that repair knows whether a put happened, even if a
  *                producer has taken it meanwhile.
  * returned       blocks of messages that were given back, by rising sequence.
+ * put_bytes, got_bytes  with most_bytes: bits 8-63 the bytes of all messages that were put, or taken from
+ *                the segments; bits 0-7 the low bits of put_count, or get_count, with which this is so.
+ *                put_bytes follows its count, got_bytes goes before the head's position: so repair sees
+ *                whether a message is missing in the one, or too much in the other, and finds its length.
+ *                What was given back is in neither.
  *
  * Invariants (ili_store_check):
  * 1. From head_position to tail_at the records are whole and their sequences rise by one from
@@ -43,6 +48,7 @@ enum { INLINE = 1, BLOCK, END };
 #define COUNT_MASK UINT32_C(0x7fffffff)
 #define AHEAD_BYTES 256u   /* a few small messages: how far ahead of their use lines are fetched */
 #define LIST_MOST 1000000u /* a longer list is a corrupt one */
+#define SUM_TAG UINT64_C(255)
 
 struct segment {
     _Atomic ili_off next;
@@ -194,6 +200,25 @@ il_status ili_store_reserve(struct ili_member *member, struct ili_agent *self,
     return IL_OK;
 }
 
+/* ---- bytes on their way ------------------------------------------------------------------------- */
+
+static uint64_t add_to_sum(uint64_t word, uint64_t bytes, uint64_t count) {
+    return ((word >> 8) + ili_store_cost(bytes)) << 8 | (count & SUM_TAG);
+}
+
+static uint64_t on_the_way(uint64_t put, uint64_t got) {
+    uint64_t bytes = ((put >> 8) - (got >> 8)) & (UINT64_MAX >> 8);
+    /* read one after the other: never below none */
+    return bytes <= 2 * ILI_QUEUE_MOST_BYTES ? bytes : 0;
+}
+
+bool ili_store_may_fit(const struct ili_queue *queue, uint64_t bytes, uint64_t promised) {
+    /* acquire: pairs with ili_store_take(): as ili_queue_size() has it */
+    uint64_t got = atomic_load_explicit(&queue->got_bytes, memory_order_acquire);
+    uint64_t way = on_the_way(load(&queue->put_bytes), got) + promised;
+    return way == 0 || way + ili_store_cost(bytes) <= queue->most_bytes;
+}
+
 /* Publishes HEADER at AT, whose room of ROOM bytes has been filled; with it the block in pending[0] of HOLDER,
  * if it is not NULL. */
 static void commit(const struct ili_arena *a, struct ili_queue *q, ili_off at, uint64_t header,
@@ -208,6 +233,11 @@ static void commit(const struct ili_arena *a, struct ili_queue *q, ili_off at, u
     /* before tail_at moves on: repair finds the count in the header that tail_at points to */
     atomic_store_explicit(&q->put_count, load(&q->put_count) + 1, memory_order_release);
     ILI_POINT("queue.put.counted");
+    if (q->most_bytes) {
+        store(&q->put_bytes,
+              add_to_sum(load(&q->put_bytes), length_of(header), load(&q->put_count)));
+        ILI_POINT("queue.put.bytes");
+    }
     /* likewise: as long as tail_at points to the record, repair finds that the block is in the queue */
     if (holder) ili_alloc_published(holder, 0);
     ILI_POINT("queue.put.block");
@@ -362,6 +392,11 @@ void ili_store_take(struct ili_member *member, struct ili_agent *owner, struct i
     ili_off at = position_of(load(&queue->head_position));
     ili_off next = at + 8 + (record->block ? 8 : round8(record->bytes));
     prefetch_read(a->base + next);
+    if (queue->most_bytes) {
+        /* release: pairs with ili_store_may_fit() */
+        publish(&queue->got_bytes, add_to_sum(load(&queue->got_bytes), record->bytes, count));
+        ILI_POINT("queue.take.bytes");
+    }
     /* release: the producers' view of the counts; the guard orders consumers */
     publish(&queue->head_position, make_position(next, count));
     ILI_POINT("queue.take.moved");
@@ -414,13 +449,19 @@ void ili_store_give_back(struct ili_member *member, struct ili_agent *self,
 static il_status dispose_spare(struct ili_member *m, struct ili_agent *self,
                                struct ili_agent *owner, struct ili_queue *q) {
     ili_off spare = load(&q->spare) & ~SPARE_TAG;
-    if (load(&owner->pending[2]) == spare) ili_alloc_published(owner, 2);
     il_status status = ili_alloc_free_of(m, self, owner, 2);
     if (!spare || status != IL_OK) return status;
     ili_alloc_adopt(owner, 2, spare);
     publish(&q->spare, 0);
     ILI_POINT("queue.dispose.spare");
     return ili_alloc_free_of(m, self, owner, 2);
+}
+
+void ili_store_settle(struct ili_member *member, struct ili_queue *queue, struct ili_agent *owner) {
+    ili_store_repair_head(member, queue, owner);
+    if (load(&owner->pending[2]) == (load(&queue->spare) & ~SPARE_TAG)) {
+        ili_alloc_published(owner, 2);
+    }
 }
 
 il_status ili_store_dispose(struct ili_member *member, struct ili_agent *self,
@@ -430,7 +471,7 @@ il_status ili_store_dispose(struct ili_member *member, struct ili_agent *self,
     uint64_t most = member->arena.bytes / 8; /* more there cannot be */
     uint64_t returned = 0;                   /* one more than the last one's sequence */
     /* goes on where it stopped, if it did: what is unlinked is freed, what is not stays for now */
-    ili_store_repair_head(member, queue, owner);
+    ili_store_settle(member, queue, owner);
     status = ili_alloc_free_of(member, self, owner, 0);
     if (status == IL_OK) status = dispose_spare(member, self, owner, queue);
     while (status == IL_OK && most-- > 0 &&
@@ -512,6 +553,10 @@ void ili_store_repair_tail(struct ili_member *member, struct ili_queue *queue,
         uint32_t uncounted = (uint32_t)(header >> 32) + 1 - (uint32_t)load(&queue->put_count);
         if (uncounted > 1) break; /* corrupt */
         store(&queue->put_count, load(&queue->put_count) + uncounted);
+        uint64_t sum = load(&queue->put_bytes), count = load(&queue->put_count);
+        if (queue->most_bytes && (sum & SUM_TAG) != (count & SUM_TAG)) {
+            store(&queue->put_bytes, add_to_sum(sum, length_of(header), count));
+        }
         if (kind_of(header) == BLOCK && at <= segment + bytes - 16) {
             ili_off block;
             memcpy(&block, a->base + at + 8, sizeof block);
@@ -544,6 +589,14 @@ static bool among_returned(const struct ili_arena *a, struct ili_queue *q, ili_o
     return found;
 }
 
+/* The message at AT, the oldest, is not taken, but its bytes may be in got_bytes. */
+static void repair_sum(const struct ili_arena *a, struct ili_queue *q, ili_off at) {
+    uint64_t sum = load(&q->got_bytes), count = load(&q->get_count);
+    if (!q->most_bytes || (sum & SUM_TAG) != ((count + 1) & SUM_TAG)) return;
+    uint64_t cost = ili_store_cost(length_of(load(header_at(a, at))));
+    publish(&q->got_bytes, ((sum >> 8) - cost) << 8 | (count & SUM_TAG));
+}
+
 void ili_store_repair_head(struct ili_member *member, struct ili_queue *queue,
                            struct ili_agent *dead) {
     const struct ili_arena *a = &member->arena;
@@ -557,6 +610,7 @@ void ili_store_repair_head(struct ili_member *member, struct ili_queue *queue,
         at = segment + sizeof(struct segment);
         publish(&queue->head_position, make_position(at, load(&queue->get_count)));
     }
+    if (sound) repair_sum(a, queue, at);
     ili_off own = load(&dead->pending[2]);
     uint64_t tag = atomic_load_explicit(&queue->head_guard.intent[2], memory_order_relaxed);
     bool sparing = load(&queue->head_guard.intent[0]) == SPARING;

@@ -60,6 +60,17 @@ void ili_store_give_back(struct ili_member *member, struct ili_agent *self,
 il_status ili_store_prepare_returned(struct ili_member *member, struct ili_agent *self,
                                      const struct ili_payload *message, uint64_t sequence);
 
+/* What a message of BYTES counts for where most_bytes limits them. */
+static inline uint64_t ili_store_cost(uint64_t bytes) { return bytes ? bytes : 1; }
+
+/* Whether a message of BYTES may be put as far as most_bytes goes; PROMISED: bytes that others are about to
+ * put. Under the tail's guard there is as much room as it says; else it is a glance. */
+bool ili_store_may_fit(const struct ili_queue *queue, uint64_t bytes, uint64_t promised);
+
+/* Nobody refers to the queue, and freeing it stopped in the middle: what is still linked in it is no longer in
+ * pending[] of OWNER. */
+void ili_store_settle(struct ili_member *member, struct ili_queue *queue, struct ili_agent *owner);
+
 /* Nobody refers to the queue: frees everything. See ili_kind.dispose. */
 il_status ili_store_dispose(struct ili_member *member, struct ili_agent *self,
                             struct ili_agent *owner, struct ili_queue *queue);

@@ -10,6 +10,9 @@
 
 #include "arena/member.h"
 #include "base/error.h"
+#include "data/dict.h"
+#include "data/list.h"
+#include "data/pipe.h"
 #include "data/queue.h"
 #include "lib/remote.h"
 #include "sync/barrier.h"
@@ -90,6 +93,29 @@ struct il_queue {
     struct ili_remote_queue *remote;
 };
 
+struct il_dict {
+    struct ili_dict *dict; /* NULL: remote */
+    struct il_domain *domain;
+    struct ili_handle handle;
+    const struct ili_remote_ops *remote_ops;
+    struct ili_remote_dict *remote;
+};
+
+struct il_list {
+    struct ili_list *list; /* NULL: remote */
+    struct ili_handle handle;
+    const struct ili_remote_ops *remote_ops;
+    struct ili_remote_list *remote;
+};
+
+struct il_pipe {
+    struct ili_pipe *pipe; /* NULL: remote */
+    uint32_t end;
+    struct ili_handle handle;
+    const struct ili_remote_ops *remote_ops;
+    struct ili_remote_pipe *remote;
+};
+
 struct il_event {
     struct ili_event *event; /* NULL: remote */
     struct ili_handle handle;
@@ -132,6 +158,9 @@ il_status ili_handle_open(struct il_domain *domain, const struct ili_kind *kind,
 /* The same, but does not make it: IL_ENOTFOUND, without an error text. */
 il_status ili_handle_open_existing(struct il_domain *domain, const struct ili_kind *kind,
                                    const char *name, size_t name_bytes, struct ili_handle *out);
+
+/* A second handle of what HANDLE has open, also if it has no name. Writes the error text on failure. */
+il_status ili_handle_again(const struct ili_handle *handle, struct ili_handle *out);
 
 /* Closes it; the memory of HANDLE is the caller's. While this process holds a grant of the object, the
  * object stays in its open table, or a death would not find the grant: then the table's entry is closed

@@ -132,6 +132,23 @@ il_status ili_handle_open_existing(struct il_domain *domain, const struct ili_ki
     return status == IL_ENOTFOUND ? status : ili_report(status, kind->word);
 }
 
+il_status ili_handle_again(const struct ili_handle *handle, struct ili_handle *out) {
+    struct ili_member *m = handle->member;
+    struct ili_agent *self;
+    struct ili_handle again = *handle;
+    il_status status = ili_agent_current(m, &self);
+    if (status == IL_OK) status = ili_open_claim(m, self, &again.entry);
+    if (status != IL_OK) return ili_report(status, handle->kind->word);
+    status = ili_names_inherit(m, self, ili_open_entry(m, handle->entry),
+                               ili_open_entry(m, again.entry));
+    if (status != IL_OK) {
+        ili_open_release(m, again.entry);
+        return ili_report(status, handle->kind->word);
+    }
+    *out = again;
+    return IL_OK;
+}
+
 il_status ili_handle_close(struct ili_handle *handle) {
     struct ili_member *member = handle->member;
     il_status status = IL_OK;

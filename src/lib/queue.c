@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "lib/domain.h"
+#include "lib/message.h"
 
 #define BATCH 64 /* messages that are looked at together; bounds the stack, not the call */
 
@@ -87,28 +87,11 @@ il_status il_queue_delete(il_domain *domain, const char *name, size_t name_bytes
 
 /* ---- put ------------------------------------------------------------------------------------------ */
 
-static il_status check_message(const void *data, uint64_t bytes, uint32_t type) {
-    if (!data && bytes)
-        return ili_fail(IL_EINVAL, "data: expected %llu bytes, got NULL",
-                        (unsigned long long)bytes);
-    if (type > IL_JSON) {
-        return ili_fail(IL_EINVAL, "type: expected IL_BYTES, IL_TEXT or IL_JSON, got %u", type);
-    }
-    if (bytes > IL_MESSAGE_MAX_BYTES) {
-        return ili_fail(IL_ETOOBIG, "bytes: a message has at most 16777216, got %llu",
-                        (unsigned long long)bytes);
-    }
-    if (type != IL_BYTES && !ili_utf8_valid(data, bytes)) {
-        return ili_fail(IL_EINVAL, "data: expected UTF-8, since it is put as text or JSON");
-    }
-    return IL_OK;
-}
-
 il_status il_queue_put(il_queue *queue, const void *data, size_t bytes, uint32_t type,
                        int64_t timeout_ns) {
     size_t done;
     if (!queue) return no_queue();
-    il_status status = check_message(data, bytes, type);
+    il_status status = ili_message_check(data, bytes, type);
     if (status == IL_OK) status = check_timeout(timeout_ns);
     if (status != IL_OK) return status;
     if (!queue->queue) {
@@ -145,7 +128,7 @@ il_status il_queue_put_many(il_queue *queue, const il_message *messages, size_t 
     if (!messages && count) return ili_fail(IL_EINVAL, "messages: got NULL");
     il_status status = check_timeout(timeout_ns);
     for (size_t i = 0; i < count && status == IL_OK; i++) {
-        status = check_message(messages[i].data, messages[i].bytes, messages[i].type);
+        status = ili_message_check(messages[i].data, messages[i].bytes, messages[i].type);
     }
     if (status != IL_OK) return status;
     *done = 0;
@@ -156,25 +139,6 @@ il_status il_queue_put_many(il_queue *queue, const il_message *messages, size_t 
 }
 
 /* ---- get ------------------------------------------------------------------------------------------ */
-
-static char nothing; /* room of no bytes */
-
-static struct ili_taken room_for(void *buffer, size_t capacity) {
-    return (struct ili_taken){.data = buffer ? buffer : &nothing, .room = buffer ? capacity : 0};
-}
-
-static il_status got(il_status status, const struct ili_taken *message, size_t *bytes,
-                     uint32_t *type) {
-    if (status == IL_ETOOBIG) {
-        *bytes = message->bytes;
-        return ili_fail(status, "capacity: the message has %llu bytes",
-                        (unsigned long long)message->bytes);
-    }
-    if (status != IL_OK) return ili_report(status, "queue");
-    *bytes = message->bytes;
-    if (type) *type = message->type;
-    return IL_OK;
-}
 
 il_status il_queue_get(il_queue *queue, void *buffer, size_t capacity, size_t *bytes,
                        uint32_t *type, int64_t timeout_ns) {
@@ -187,17 +151,17 @@ il_status il_queue_get(il_queue *queue, void *buffer, size_t capacity, size_t *b
         return queue->remote_ops->queue_get(queue->remote, buffer, capacity, bytes, type,
                                             timeout_ns);
     }
-    struct ili_taken message = room_for(buffer, capacity);
+    struct ili_taken message = ili_message_room(buffer, capacity);
     status = ili_queue_get(queue->handle.member, queue->queue, &message, 1, &done,
                            deadline_of(timeout_ns));
-    return got(status, &message, bytes, type);
+    return ili_message_taken(status, &message, bytes, type, "queue");
 }
 
 static il_status get_many_local(il_queue *queue, void *buffer, size_t capacity,
                                 il_message *messages, size_t count, size_t *done,
                                 int64_t timeout_ns) {
     struct ili_taken batch[BATCH];
-    struct ili_taken next = room_for(buffer, capacity);
+    struct ili_taken next = ili_message_room(buffer, capacity);
     int64_t deadline = deadline_of(timeout_ns);
     il_status status = IL_OK;
     size_t total = 0;
@@ -216,7 +180,8 @@ static il_status get_many_local(il_queue *queue, void *buffer, size_t capacity,
         next.data = (char *)batch[taken - 1].data + batch[taken - 1].bytes;
         next.room = batch[taken - 1].room - batch[taken - 1].bytes;
     }
-    if (total == 0 && status != IL_OK) return got(status, &batch[0], done, NULL);
+    if (total == 0 && status != IL_OK)
+        return ili_message_taken(status, &batch[0], done, NULL, "queue");
     *done = total;
     return IL_OK;
 }
@@ -244,9 +209,9 @@ il_status il_queue_peek(il_queue *queue, void *buffer, size_t capacity, size_t *
     if (!queue->queue) {
         return queue->remote_ops->queue_peek(queue->remote, buffer, capacity, bytes, type);
     }
-    struct ili_taken message = room_for(buffer, capacity);
+    struct ili_taken message = ili_message_room(buffer, capacity);
     il_status status = ili_queue_peek(queue->handle.member, queue->queue, &message);
-    return got(status, &message, bytes, type);
+    return ili_message_taken(status, &message, bytes, type, "queue");
 }
 
 /* ---- glances -------------------------------------------------------------------------------------- */

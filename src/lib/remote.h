@@ -24,7 +24,7 @@
 
 #include <interlock.h>
 
-#define ILI_REMOTE_ABI 3u
+#define ILI_REMOTE_ABI 5u
 #define ILI_REMOTE_MODULE "libinterlock-remote.so.0"
 
 /* What the library does for the module. All functions are about the calling thread. */
@@ -48,6 +48,10 @@ struct ili_remote_host {
 struct ili_remote_domain;
 struct ili_remote_lock;
 struct ili_remote_queue;
+struct ili_remote_dict;
+struct ili_remote_watch;
+struct ili_remote_list;
+struct ili_remote_pipe;
 struct ili_remote_rlock;
 struct ili_remote_rwlock;
 struct ili_remote_semaphore;
@@ -55,6 +59,7 @@ struct ili_remote_event;
 struct ili_remote_latch;
 struct ili_remote_barrier;
 struct ili_remote_condition;
+struct ili_remote_cells;
 struct ili_remote_workers;
 struct ili_remote_task;
 
@@ -84,6 +89,12 @@ struct ili_remote_map {
 struct ili_remote_lanes {
     uint32_t count;   /* workers that take the function so; 0: all must go over HTTP */
     uint32_t retries; /* the pool's default */
+};
+
+/* What a value or an array is made of. */
+struct ili_remote_cells_shape {
+    uint32_t type, room;
+    uint64_t length;
 };
 
 /* One target of acquire_all and wait_any, for il_target: OBJECT is the handle of the module. */
@@ -135,6 +146,20 @@ struct ili_remote_ops {
     il_status (*queue_maxsize)(struct ili_remote_queue *queue, uint64_t *maxsize);
     il_status (*queue_full)(struct ili_remote_queue *queue, int32_t *full);
     il_status (*queue_shut)(struct ili_remote_queue *queue);
+
+    /* OPTIONS NULL and NAME NULL as for lock_open; the end is claimed by the session of the domain. */
+    il_status (*pipe_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
+                           const il_pipe_options *options, uint32_t end,
+                           struct ili_remote_pipe **out);
+    il_status (*pipe_close)(struct ili_remote_pipe *pipe);
+    il_status (*pipe_delete)(struct ili_remote_domain *domain, const char *name, size_t name_bytes);
+    il_status (*pipe_send)(struct ili_remote_pipe *pipe, const void *data, size_t bytes,
+                           uint32_t type, int64_t timeout_ns);
+    il_status (*pipe_receive)(struct ili_remote_pipe *pipe, void *buffer, size_t capacity,
+                              size_t *bytes, uint32_t *type, int64_t timeout_ns);
+    il_status (*pipe_poll)(struct ili_remote_pipe *pipe, int64_t timeout_ns, int32_t *ready);
+    /* All of INFO but its struct_bytes. */
+    il_status (*pipe_info_get)(struct ili_remote_pipe *pipe, il_pipe_info *info);
 
     /* OPTIONS, COUNT, PARTIES NULL and NAME NULL as for lock_open. Where interlock.h says "the calling
      * thread", the module takes the thread as the owner key. */
@@ -233,6 +258,39 @@ struct ili_remote_ops {
     il_status (*condition_notify_all)(struct ili_remote_condition *condition);
     il_status (*condition_waiters)(struct ili_remote_condition *condition, uint32_t *waiters);
 
+    /* Values and arrays: KIND is IL_KIND_VALUE or IL_KIND_ARRAY, INDEX is not looked at for a value. GIVEN: SHAPE is what was
+     * asked for; it becomes what it is. The library has checked types, rooms and indexes by SHAPE; that what is given
+     * as text is UTF-8. */
+    il_status (*cells_open)(struct ili_remote_domain *domain, uint32_t kind, const char *name,
+                            size_t name_bytes, bool given, struct ili_remote_cells_shape *shape,
+                            struct ili_remote_cells **out);
+    il_status (*cells_close)(struct ili_remote_cells *cells);
+    il_status (*cells_delete)(struct ili_remote_domain *domain, uint32_t kind, const char *name,
+                              size_t name_bytes);
+    il_status (*cells_load)(struct ili_remote_cells *cells, int64_t index, uint32_t type,
+                            void *out);
+    il_status (*cells_store)(struct ili_remote_cells *cells, int64_t index, uint32_t type,
+                             const void *in);
+    il_status (*cells_add)(struct ili_remote_cells *cells, int64_t index, uint32_t type,
+                           const void *delta, void *before);
+    il_status (*cells_exchange)(struct ili_remote_cells *cells, int64_t index, uint32_t type,
+                                const void *in, void *before);
+    il_status (*cells_compare_exchange)(struct ili_remote_cells *cells, int64_t index,
+                                        uint32_t type, void *expected, const void *desired,
+                                        int32_t *swapped);
+    /* IL_ETOOBIG: *BYTES is what it has. */
+    il_status (*cells_get)(struct ili_remote_cells *cells, int64_t index, void *buffer,
+                           uint64_t capacity, uint64_t *bytes);
+    il_status (*cells_set)(struct ili_remote_cells *cells, int64_t index, const void *data,
+                           uint64_t bytes);
+    il_status (*cells_compare_set)(struct ili_remote_cells *cells, int64_t index,
+                                   const void *expected, uint64_t expected_bytes,
+                                   const void *desired, uint64_t desired_bytes, int32_t *swapped);
+    il_status (*cells_read)(struct ili_remote_cells *cells, uint64_t start, uint64_t count,
+                            uint32_t type, void *out);
+    il_status (*cells_write)(struct ili_remote_cells *cells, uint64_t start, uint64_t count,
+                             uint32_t type, const void *in);
+
     il_status (*acquire_all)(struct ili_remote_target *targets, size_t count, int64_t timeout_ns);
     il_status (*wait_any)(struct ili_remote_target *targets, size_t count, int64_t timeout_ns,
                           size_t *index);
@@ -260,6 +318,71 @@ struct ili_remote_ops {
     il_status (*task_cancel)(struct ili_remote_task *task);
     il_status (*task_id)(struct ili_remote_task *task, uint64_t *id);
     il_status (*task_close)(struct ili_remote_task *task);
+
+    /* Keys and values have been checked: their lengths, UTF-8, types and JSON. BUFFER may be NULL: there is no room
+     * then. VERSION may be NULL where the call is il_…'s. */
+    il_status (*dict_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
+                           const il_data_options *options, struct ili_remote_dict **out);
+    il_status (*dict_close)(struct ili_remote_dict *dict);
+    il_status (*dict_delete)(struct ili_remote_domain *domain, const char *name, size_t name_bytes);
+    il_status (*dict_get)(struct ili_remote_dict *dict, const char *key, size_t key_bytes,
+                          void *buffer, size_t capacity, il_item *item);
+    il_status (*dict_contains)(struct ili_remote_dict *dict, const char *key, size_t key_bytes,
+                               int32_t *found);
+    il_status (*dict_set)(struct ili_remote_dict *dict, const char *key, size_t key_bytes,
+                          const il_message *message, uint64_t *version);
+    il_status (*dict_set_default)(struct ili_remote_dict *dict, const char *key, size_t key_bytes,
+                                  const il_message *message, void *buffer, size_t capacity,
+                                  il_item *item, int32_t *created);
+    il_status (*dict_remove)(struct ili_remote_dict *dict, const char *key, size_t key_bytes,
+                             uint64_t version);
+    il_status (*dict_pop)(struct ili_remote_dict *dict, const char *key, size_t key_bytes,
+                          void *buffer, size_t capacity, il_item *item);
+    il_status (*dict_pop_item)(struct ili_remote_dict *dict, void *buffer, size_t capacity,
+                               il_entry *entry);
+    il_status (*dict_length)(struct ili_remote_dict *dict, uint64_t *length, uint64_t *version);
+    il_status (*dict_clear)(struct ili_remote_dict *dict);
+    /* INTO is of the same domain. */
+    il_status (*dict_copy)(struct ili_remote_dict *dict, struct ili_remote_dict *into);
+    il_status (*dict_update)(struct ili_remote_dict *dict, const il_dict_change *changes,
+                             size_t count, uint64_t *version);
+    il_status (*dict_items)(struct ili_remote_dict *dict, il_cursor *cursor, uint32_t what,
+                            void *buffer, size_t capacity, il_entry *entries, size_t count,
+                            size_t *done);
+
+    il_status (*list_open)(struct ili_remote_domain *domain, const char *name, size_t name_bytes,
+                           const il_data_options *options, struct ili_remote_list **out);
+    il_status (*list_close)(struct ili_remote_list *list);
+    il_status (*list_delete)(struct ili_remote_domain *domain, const char *name, size_t name_bytes);
+    il_status (*list_get)(struct ili_remote_list *list, int64_t index, void *buffer,
+                          size_t capacity, il_item *item);
+    il_status (*list_set)(struct ili_remote_list *list, int64_t index, const il_message *message,
+                          uint64_t *version);
+    il_status (*list_remove_at)(struct ili_remote_list *list, int64_t index, uint64_t version);
+    il_status (*list_pop)(struct ili_remote_list *list, int64_t index, void *buffer,
+                          size_t capacity, il_item *item);
+    il_status (*list_remove)(struct ili_remote_list *list, const il_message *message);
+    il_status (*list_index)(struct ili_remote_list *list, const il_message *message, int64_t start,
+                            int64_t stop, uint64_t *index);
+    il_status (*list_count)(struct ili_remote_list *list, const il_message *message,
+                            uint64_t *count);
+    il_status (*list_reverse)(struct ili_remote_list *list);
+    il_status (*list_sort)(struct ili_remote_list *list, uint32_t flags);
+    il_status (*list_length)(struct ili_remote_list *list, uint64_t *length, uint64_t *version);
+    il_status (*list_slice)(struct ili_remote_list *list, int64_t start, int64_t stop, void *buffer,
+                            size_t capacity, il_list_item *items, size_t count, size_t *done,
+                            uint64_t *version);
+    /* Also append, insert, extend and clear. */
+    il_status (*list_splice)(struct ili_remote_list *list, int64_t start, int64_t stop,
+                             const il_message *messages, size_t count, uint64_t *version);
+
+    /* OBJECT is the module's handle of KIND. `next` writes every field of *CHANGED, which is all zero, but
+     * struct_bytes. */
+    il_status (*watch_open)(uint32_t kind, void *object, uint64_t after,
+                            struct ili_remote_watch **out);
+    il_status (*watch_next)(struct ili_remote_watch *watch, il_changed *changed,
+                            int64_t timeout_ns);
+    il_status (*watch_close)(struct ili_remote_watch *watch);
 };
 
 /* The module's one exported symbol. HOST is borrowed for ever. NULL: HOST has another abi. */

@@ -45,6 +45,7 @@ static bool refer(const il_target *target, struct reference *out) {
     case IL_KIND_EVENT: LOCAL(event, event);
     case IL_KIND_LATCH: LOCAL(latch, latch);
     case IL_KIND_QUEUE: LOCAL(queue, queue);
+    case IL_KIND_PIPE: LOCAL(pipe, pipe);
     default: return false;
     }
     return true;
@@ -86,15 +87,19 @@ static il_status add_target(struct ili_several *s, const il_target *target) {
         return ili_fail(IL_EINVAL, "targets[%zu]: expected an object of the same domain", i);
     }
     s->places[i] = it.handle ? it.handle->object : (ili_off)(uintptr_t)it.remote;
+    /* objects have more than a byte: the two ends of a pipe are told apart */
+    if (target->kind == IL_KIND_PIPE) s->places[i] += ((const struct il_pipe *)target->object)->end;
     for (size_t k = 0; k < i; k++) {
         if (s->places[k] == s->places[i]) {
             return ili_fail(IL_EINVAL, "targets[%zu]: the same object as targets[%zu]", i, k);
         }
     }
+    uint32_t mode = target->mode;
+    if (target->kind == IL_KIND_PIPE) mode = ((const struct il_pipe *)target->object)->end;
     s->local[i] = (struct ili_target){
-        .kind = target->kind, .mode = target->mode, .count = count, .object = it.object};
+        .kind = target->kind, .mode = mode, .count = count, .object = it.object};
     s->remote[i] = (struct ili_remote_target){
-        .kind = target->kind, .mode = target->mode, .count = count, .object = it.remote};
+        .kind = target->kind, .mode = mode, .count = count, .object = it.remote};
     s->count++;
     return IL_OK;
 }

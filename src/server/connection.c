@@ -10,20 +10,30 @@
 #include "server/server.h"
 #include "server/stream.h"
 
+static void poke(struct ili_connection *c) {
+    struct ili_front *front = &c->engine->server->front;
+    if (c->poked) return;
+    c->poked = true;
+    c->next_poke = front->pokes;
+    front->pokes = c;
+}
+
+void ili_connection_broke(struct ili_connection *connection) {
+    connection->broken = true;
+    poke(connection);
+}
+
 /* The client closed its side, or the connection broke. */
 static void departed(struct ili_source *source, uint32_t events, void *context) {
     struct ili_connection *c = (struct ili_connection *)source;
-    struct ili_server *server = context;
-    (void)events;
+    (void)events, (void)context;
     c->gone = true;
     if (c->request && c->request->wait) {
         ili_park_departed(c->request);
     } else if (c->request && c->request->stream && c->request->stream->resting) {
         ili_stream_departed(c->request);
-    } else if (!c->poked) {
-        c->poked = true;
-        c->next_poke = server->front.pokes;
-        server->front.pokes = c;
+    } else {
+        poke(c);
     }
 }
 
@@ -81,6 +91,14 @@ void ili_connection_poke_all(struct ili_server *server) {
         struct ili_connection *c = server->front.pokes;
         server->front.pokes = c->next_poke;
         c->poked = false;
+        if (c->broken) {
+            /* it is closed in the next turn of libmicrohttpd in which something happens to it, and the
+             * client, who is gone, does nothing more */
+            MHD_suspend_connection(c->wire);
+            MHD_resume_connection(c->wire);
+            c->engine->run = true;
+            continue;
+        }
         /* libmicrohttpd has read what there was; this makes the descriptor ready once more, for an
          * end of file that arrived with the last data */
         shutdown(c->source.fd, SHUT_RD);

@@ -29,6 +29,7 @@ struct ili_connection {
     bool local;       /* on the Unix socket */
     bool gone;        /* the client closed its side */
     bool poked, cut;
+    bool broken;   /* libmicrohttpd has given it up in the middle of an answer */
     char peer[54]; /* see ili_connection_peer() */
 };
 
@@ -39,6 +40,9 @@ void ili_connection_end(struct ili_connection *connection);
 
 /* Makes libmicrohttpd see the ends of file that were noted. After ili_front_run(). */
 void ili_connection_poke_all(struct ili_server *server);
+
+/* An answer broke off: makes libmicrohttpd close the connection, which it would forget to do. */
+void ili_connection_broke(struct ili_connection *connection);
 
 /* Who is at the other end, for people: "127.0.0.1:52344". Borrowed as long as the connection. */
 const char *ili_connection_peer(struct ili_connection *connection);

@@ -36,6 +36,8 @@ static const struct unmet {
     {"sessions", "", "has lost nothing", "", " has lost nothing for"},
     {"queues", "put", "is full", "", " stayed full for"},
     {"queues", "", "is empty", "", " stayed empty for"},
+    {"pipes", "send", "has no room for that", "", " had no room for that for"},
+    {"pipes", "", "has no message", "", " had no message for"},
     {"events", "", "is not set", "nobody set ", " within"},
     {"tasks", "", "has not ended", "", " did not end within"},
     {"maps", "", "has not ended", "", " did not end within"},
@@ -75,6 +77,8 @@ static void of_object(const struct ili_request *request, il_status status, const
     case IL_ENOTFOUND: say(room, "there is no %s", what + strlen("the ")); break;
     case IL_ESTARTED: say(room, "%s was started already, and can be only once", what); break;
     case IL_ENOTSTARTED: say(room, "%s has not been started", what); break;
+    case IL_EEOF: say(room, "the other end of %s is closed, and nothing is left", what); break;
+    case IL_EPIPE: say(room, "the other end of %s is closed", what); break;
     case IL_EDELETED: say(room, "%s was deleted", what); break;
     case IL_ECLOSED: say(room, "%s is closed", what); break;
     case IL_EINVAL: /* what only the object knows to be wrong: see ili_semaphore_acquire() */

@@ -54,10 +54,22 @@ static void note(struct ili_head *head, const char *name, size_t bytes, const ch
             ili_wishes_accept(&head->wishes, value);
         }
         break;
+    case 8:
+        if (is(name, bytes, "if-match")) {
+            count(&head->matches);
+            head->match = value;
+        }
+        break;
     case 12:
         if (is(name, bytes, "content-type")) {
             count(&head->types);
             head->content_type = value;
+        }
+        break;
+    case 13:
+        if (is(name, bytes, "if-none-match")) {
+            count(&head->none_matches);
+            head->none_match = value;
         }
         break;
     case 14:

@@ -24,9 +24,10 @@
 struct ili_head {
     const char *next;
     bool broken; /* the chain of names and values has a gap, or a forbidden character */
-    uint8_t hosts, lengths, encodings, keys, origins, types;
+    uint8_t hosts, lengths, encodings, keys, origins, types, matches, none_matches;
     struct ili_wishes wishes;
     const char *host, *length, *encoding, *content_type, *origin, *fetch_site, *expect, *key;
+    const char *match, *none_match; /* If-Match, If-None-Match */
 };
 
 /* One header, in order. VALUE may be NULL (nothing but the name). */

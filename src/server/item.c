@@ -14,6 +14,21 @@ static il_status refuse(struct ili_fault *fault, il_status status, const char *w
                          *field ? field : "body", expected);
 }
 
+static il_status check_length(const struct ili_payload *message, const char *where,
+                              const char *member, struct ili_fault *fault) {
+    if (message->bytes <= IL_MESSAGE_MAX_BYTES) return IL_OK;
+    return refuse(fault, IL_ETOOBIG, where, member, "at most 16777216 bytes");
+}
+
+static il_status read_json(const struct ili_value *json, const char *where, const char *member,
+                           struct ili_payload *out, struct ili_fault *fault) {
+    if (json->bytes > ILI_VALUE_DEPTH && ili_value_depth(json) > ILI_VALUE_DEPTH) {
+        return refuse(fault, IL_EINVAL, where, member, "at most 64 levels of nesting");
+    }
+    *out = (struct ili_payload){json->at, json->bytes, IL_JSON};
+    return check_length(out, where, member, fault);
+}
+
 il_status ili_item_read(const struct ili_item_fields *fields, const char *where,
                         struct ili_payload *out, struct ili_fault *fault) {
     const struct ili_value *json = &fields->json, *text = &fields->text, *base64 = &fields->base64;
@@ -22,11 +37,7 @@ il_status ili_item_read(const struct ili_item_fields *fields, const char *where,
         return refuse(fault, IL_EINVAL, where, "", "exactly one of json, text and base64");
     }
     if (json->json) {
-        member = "json";
-        if (json->bytes > ILI_VALUE_DEPTH && ili_value_depth(json) > ILI_VALUE_DEPTH) {
-            return refuse(fault, IL_EINVAL, where, member, "at most 64 levels of nesting");
-        }
-        *out = (struct ili_payload){json->at, json->bytes, IL_JSON};
+        return read_json(json, where, "json", out, fault);
     } else if (text->json) {
         member = "text";
         if (!json_is_string(text->json)) {
@@ -44,10 +55,12 @@ il_status ili_item_read(const struct ili_item_fields *fields, const char *where,
         }
         *out = (struct ili_payload){base64->at, bytes, IL_BYTES};
     }
-    if (out->bytes > IL_MESSAGE_MAX_BYTES) {
-        return refuse(fault, IL_ETOOBIG, where, member, "at most 16777216 bytes");
-    }
-    return IL_OK;
+    return check_length(out, where, member, fault);
+}
+
+il_status ili_item_read_json(const struct ili_value *value, const char *where,
+                             struct ili_payload *out, struct ili_fault *fault) {
+    return read_json(value, where, "", out, fault);
 }
 
 void ili_item_drop(struct ili_item_fields *fields) {

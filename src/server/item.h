@@ -30,6 +30,10 @@ il_status ili_item_read(const struct ili_item_fields *fields, const char *where,
 
 void ili_item_drop(struct ili_item_fields *fields);
 
+/* The message that the JSON VALUE is. WHERE is its name. */
+il_status ili_item_read_json(const struct ili_value *value, const char *where,
+                             struct ili_payload *out, struct ili_fault *fault);
+
 /* The same for an object that holds nothing else. */
 il_status ili_item_read_object(const struct ili_value *object, const char *where,
                                struct ili_payload *out, struct ili_fault *fault);

@@ -105,6 +105,7 @@ static void close_server(struct ili_server *server, struct signals *signals) {
     ili_stream_wake_all(server);
     ili_front_close(&server->front);
     ili_park_lay_ghosts(server);
+    ili_watches_close(server);
     ili_readies_free(&server->readies);
     ili_idempotency_close(&server->idempotency);
     ili_returns_close(server);
@@ -181,7 +182,7 @@ static void run(struct ili_server *server, const struct signals *signals) {
         turn(server, sweep_ns);
         if (server->now_ns < sweep_ns) continue;
         ili_front_sweep(server);
-        if (server->parking.parked) ili_park_listen(server);
+        if (server->parking.parked || server->watches.first) ili_park_listen(server);
         ili_accept_sweep(server);
         sweep_ns = server->now_ns + SWEEP_NS;
     }
@@ -195,6 +196,7 @@ static void say_farewell(struct ili_server *server) {
     ili_accept_close(server);
     ili_park_end_all(server); /* before the tasks end for which they wait */
     ili_pools_end_all(&server->pools);
+    ili_watches_end_all(server);
     do {
         ili_park_end_all(server);
         turn(server, server->now_ns + INT64_C(10000000));

@@ -3,20 +3,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/arrays.h"
 #include "server/barriers.h"
 #include "server/conditions.h"
+#include "server/dicts.h"
 #include "server/events.h"
 #include "server/latches.h"
 #include "server/listing.h"
+#include "server/lists.h"
 #include "server/lockables.h"
 #include "server/pin.h"
+#include "server/pipes.h"
 #include "server/queues.h"
 #include "server/reply.h"
 #include "server/server.h"
+#include "server/values.h"
 
 static const struct ili_collection *const collections[] = {
     &ili_locks,  &ili_rlocks,  &ili_rwlocks,  &ili_semaphores, &ili_queues,
-    &ili_events, &ili_latches, &ili_barriers, &ili_conditions,
+    &ili_events, &ili_latches, &ili_barriers, &ili_conditions, &ili_values,
+    &ili_arrays, &ili_dicts,   &ili_lists,    &ili_pipes,
 };
 
 const struct ili_collection *ili_collection_named(const char *name) {
@@ -32,21 +38,21 @@ static const struct ili_collection *collection_of(const struct ili_request *requ
 
 /* ---- the view ------------------------------------------------------------------------------------- */
 
-static void write_view(struct ili_out *out, struct ili_server *server,
-                       const struct ili_collection *of, const void *object, const char *name,
-                       size_t name_bytes, bool whole) {
+void ili_objects_write(struct ili_out *out, struct ili_server *server,
+                       const struct ili_collection *collection, const void *object,
+                       const char *name, size_t name_bytes, bool whole) {
     ili_out_open(out, '{');
     ili_out_key(out, "name");
     ili_out_text(out, name, name_bytes);
-    of->view(out, server, object, whole);
+    collection->view(out, server, object, whole);
     ili_out_close(out, '}');
 }
 
 /* Answers with the view of OBJECT and lets go of it. */
 static void reply_view(struct ili_request *request, unsigned http_status, void *object) {
     struct ili_out out = {0};
-    write_view(&out, request->server, collection_of(request), object, request->name,
-               request->name_bytes, true);
+    ili_objects_write(&out, request->server, collection_of(request), object, request->name,
+                      request->name_bytes, true);
     ili_unpin(request->server, object);
     ili_reply(request, http_status, &out);
 }
@@ -63,8 +69,8 @@ void ili_objects_reply(struct ili_request *request, il_status status, void *obje
 static void visit(const struct ili_object *object, const char *name, size_t name_bytes,
                   void *context) {
     struct ili_listing *listing = context;
-    write_view(listing->out, listing->request->server, collection_of(listing->request), object,
-               name, name_bytes, false);
+    ili_objects_write(listing->out, listing->request->server, collection_of(listing->request),
+                      object, name, name_bytes, false);
 }
 
 void ili_objects_list(struct ili_request *request) {
@@ -124,11 +130,16 @@ static void reply_needed(struct ili_request *request, const struct ili_collectio
     ili_reply_fault(request, &fault);
 }
 
-static void put(struct ili_request *request, const struct ili_collection *of, const void *options) {
+static void put(struct ili_request *request, const struct ili_collection *of, const void *options,
+                union ili_object_options *room) {
     void *object;
     bool created = false, existing = of->needed && !options;
     il_status status =
         open_object(request, of, options, existing ? ILI_OPEN_EXISTING : 0, &created, &object);
+    if (status == IL_OK && of->made) {
+        status = of->made(request->server, object, room);
+        if (status != IL_OK) ili_unpin(request->server, object);
+    }
     if (status == IL_OK) {
         reply_view(request, created ? 201 : 200, object);
     } else if (status == IL_ECONFLICT && options) {
@@ -146,7 +157,7 @@ void ili_objects_put(struct ili_request *request) {
     const void *options = NULL;
     memset(&room, 0, sizeof room);
     bool read = of->read ? of->read(request, &room, &options) : ili_request_read(request, NULL, 0);
-    if (read) put(request, of, options);
+    if (read) put(request, of, options, &room);
     if (of->drop) of->drop(request->server, &room);
 }
 

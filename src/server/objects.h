@@ -14,6 +14,8 @@
 
 #include "arena/names.h"
 #include "base/out.h"
+#include "data/cells.h"
+#include "data/item.h"
 #include "sync/condition.h"
 
 struct ili_request;
@@ -25,8 +27,14 @@ union ili_object_options {
     il_rwlock_options rwlock;
     il_semaphore_options semaphore;
     il_queue_options queue;
+    il_pipe_options pipe;
     struct ili_condition_options condition;
-    uint32_t number; /* a latch's count, a barrier's parties */
+    struct ili_made_cells {
+        struct ili_cells_options options;
+        ili_off spare; /* memory that was set aside; 0: none */
+    } cells;
+    struct ili_limits limits; /* a dict's, a list's */
+    uint32_t number;          /* a latch's count, a barrier's parties */
 };
 
 /* What an object was made with, and what is asked for: "maxsize=3", "maxsize=4". */
@@ -46,6 +54,8 @@ struct ili_collection {
     il_status (*defaults)(struct ili_request *request, union ili_object_options *room);
     /* Lets go of what `read` and `defaults` put into ROOM. NULL: nothing. */
     void (*drop)(struct ili_server *server, union ili_object_options *room);
+    /* OBJECT was opened with what `read` put into ROOM: makes it fit for use. NULL: it is. */
+    il_status (*made)(struct ili_server *server, void *object, union ili_object_options *room);
     const char *needed; /* the field that making one takes; NULL: none */
     /* How OBJECT differs from OPTIONS. NULL: it has no options. */
     void (*differ)(const void *object, const void *options, struct ili_difference *difference);
@@ -73,6 +83,11 @@ void ili_objects_list(struct ili_request *request);
 /* Pins the object that REQUEST names (pin.h), making it with defaults unless FLAGS has
  * ILI_OPEN_EXISTING. NULL: the request was answered. */
 void *ili_objects_pin(struct ili_request *request, uint32_t flags);
+
+/* Writes the view of OBJECT, named NAME, as an object of COLLECTION. WHOLE as there. */
+void ili_objects_write(struct ili_out *out, struct ili_server *server,
+                       const struct ili_collection *collection, const void *object,
+                       const char *name, size_t name_bytes, bool whole);
 
 /* Lets go of OBJECT and answers: with its view, or if STATUS is a failure, with that problem. */
 void ili_objects_reply(struct ili_request *request, il_status status, void *object);

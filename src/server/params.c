@@ -76,22 +76,27 @@ static il_status read_count(const struct ili_param *p, const struct ili_value *v
                             fault);
 }
 
-static il_status read_integer(const struct ili_param *p, const struct ili_value *v,
-                              struct ili_fault *fault) {
+il_status ili_params_integer(const char *field, const char *text, size_t bytes, int64_t least,
+                             int64_t most, int64_t *out, struct ili_fault *fault) {
     char expected[100];
     uint64_t number;
-    size_t bytes = json_is_number(v->json) ? v->bytes : 0;
-    bool negative = bytes > 1 && *v->at == '-';
-    if (whole_number(v->at + negative, bytes - negative, &number) && number <= INT64_MAX) {
+    bool negative = bytes > 1 && *text == '-';
+    if (whole_number(text + negative, bytes - negative, &number) && number <= INT64_MAX) {
         int64_t value = negative ? -(int64_t)number : (int64_t)number;
-        if (value >= p->least && value <= p->most) {
-            *(int64_t *)p->out = value;
+        if (value >= least && value <= most) {
+            *out = value;
             return IL_OK;
         }
     }
-    snprintf(expected, sizeof expected, "an integer from %lld to %lld", (long long)p->least,
-             (long long)p->most);
-    return ili_fault_set(fault, IL_EINVAL, p->name, expected, "%s: expected %s", p->name, expected);
+    snprintf(expected, sizeof expected, "an integer from %lld to %lld", (long long)least,
+             (long long)most);
+    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
+}
+
+static il_status read_integer(const struct ili_param *p, const struct ili_value *v,
+                              struct ili_fault *fault) {
+    size_t bytes = json_is_number(v->json) ? v->bytes : 0;
+    return ili_params_integer(p->name, v->at, bytes, p->least, p->most, p->out, fault);
 }
 
 static il_status read_token(const struct ili_param *p, const struct ili_value *v,
@@ -100,6 +105,22 @@ static il_status read_token(const struct ili_param *p, const struct ili_value *v
     uint64_t token;
     if (json_is_string(v->json) && whole_number(v->at + 1, v->bytes - 2, &token) && token) {
         *(uint64_t *)p->out = token;
+        return IL_OK;
+    }
+    return ili_fault_set(fault, IL_EINVAL, p->name, expected, "%s: expected %s", p->name, expected);
+}
+
+static il_status read_version(const struct ili_param *p, const struct ili_value *v,
+                              struct ili_fault *fault) {
+    static const char expected[] = "a version (a decimal number in a string), or null";
+    uint64_t version;
+    if (json_is_null(v->json)) {
+        *(uint64_t *)p->out = IL_VERSION_NONE;
+        return IL_OK;
+    }
+    if (json_is_string(v->json) && whole_number(v->at + 1, v->bytes - 2, &version) && version &&
+        version != IL_VERSION_ANY) {
+        *(uint64_t *)p->out = version;
         return IL_OK;
     }
     return ili_fault_set(fault, IL_EINVAL, p->name, expected, "%s: expected %s", p->name, expected);
@@ -140,6 +161,7 @@ static il_status read_one(const struct ili_param *p, const struct ili_value *v,
     case ILI_PARAM_IS_COUNT: return read_count(p, v, fault);
     case ILI_PARAM_IS_INTEGER: return read_integer(p, v, fault);
     case ILI_PARAM_IS_TOKEN: return read_token(p, v, fault);
+    case ILI_PARAM_IS_VERSION: return read_version(p, v, fault);
     case ILI_PARAM_IS_TEXT: return read_text(p, v, fault);
     case ILI_PARAM_IS_VALUE:
         *(struct ili_value *)p->out = *v;

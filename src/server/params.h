@@ -26,6 +26,7 @@ enum ili_param_type {
     ILI_PARAM_IS_COUNT,   /* uint64_t */
     ILI_PARAM_IS_INTEGER, /* int64_t, with a sign */
     ILI_PARAM_IS_TOKEN,   /* uint64_t, a decimal string other than "0" */
+    ILI_PARAM_IS_VERSION, /* uint64_t, the same; null: IL_VERSION_NONE */
     ILI_PARAM_IS_TEXT,    /* char[most + 1] without NUL in it, ends with NUL */
     ILI_PARAM_IS_VALUE,   /* struct ili_value, whose json is then owned: json_decref() */
 };
@@ -50,6 +51,8 @@ struct ili_param {
     { name, ILI_PARAM_IS_INTEGER, out, least, most, false }
 #define ILI_PARAM_TOKEN(name, out)                                                                 \
     { name, ILI_PARAM_IS_TOKEN, out, 0, 0, true }
+#define ILI_PARAM_VERSION(name, out)                                                               \
+    { name, ILI_PARAM_IS_VERSION, out, 0, 0, false }
 #define ILI_PARAM_TEXT(name, out, most)                                                            \
     { name, ILI_PARAM_IS_TEXT, out, 0, most, false }
 /* The name of an object, in char[IL_NAME_MAX_BYTES + 1]. */
@@ -70,5 +73,9 @@ il_status ili_params_read_value(const struct ili_value *object, const struct ili
 /* One count in decimal text, as in a query; FIELD is for *FAULT. */
 il_status ili_params_count(const char *field, const char *text, size_t bytes, uint64_t least,
                            uint64_t most, uint64_t *out, struct ili_fault *fault);
+
+/* The same for one that may have a sign. */
+il_status ili_params_integer(const char *field, const char *text, size_t bytes, int64_t least,
+                             int64_t most, int64_t *out, struct ili_fault *fault);
 
 #endif

@@ -30,6 +30,8 @@ static struct ili_request *parked_with(const struct ili_parking *parking, uint32
 static void heard(uint32_t number, void *context) {
     struct ili_parking *parking = &((struct ili_server *)context)->parking;
     struct ili_request *request = parked_with(parking, number);
+    struct ili_ear *ear = number < parking->by_number_room ? parking->ears[number] : NULL;
+    if (ear) ear->rung(ear, context);
     if (!request) return;
     if (parking->rung_count == parking->rung_room) {
         size_t room = parking->rung_room ? parking->rung_room * 2 : 64;
@@ -85,6 +87,7 @@ il_status ili_park_open(struct ili_server *server, int fd) {
 void ili_park_close(struct ili_server *server) {
     struct ili_parking *parking = &server->parking;
     free(parking->by_number);
+    free(parking->ears);
     free(parking->spare);
     free(parking->rung);
     memset(parking, 0, sizeof *parking);
@@ -92,22 +95,29 @@ void ili_park_close(struct ili_server *server) {
 
 /* ---- agents ------------------------------------------------------------------------------------- */
 
-/* Makes by_number[NUMBER] a place. */
+/* ARRAY, of pointers, with ROOM of them instead of HAD; NULL: no memory, and it is as it was. */
+static void *grow(void *array, size_t had, size_t room) {
+    void **grown = realloc(array, room * sizeof *grown);
+    if (grown) memset(grown + had, 0, (room - had) * sizeof *grown);
+    return grown;
+}
+
+/* Makes by_number[NUMBER] a place, and ears[NUMBER]. */
 static bool number_fits(struct ili_parking *parking, uint32_t number) {
-    if (number < parking->by_number_room) return true;
-    size_t room = parking->by_number_room ? parking->by_number_room : 1024;
+    size_t had = parking->by_number_room;
+    if (number < had) return true;
+    size_t room = had ? had : 1024;
     while (room <= number) room *= 2;
-    struct ili_request **grown = realloc(parking->by_number, room * sizeof *grown);
-    if (!grown) return false;
-    memset(grown + parking->by_number_room, 0, (room - parking->by_number_room) * sizeof *grown);
-    parking->by_number = grown;
+    struct ili_request **requests = grow(parking->by_number, had, room);
+    if (requests) parking->by_number = requests;
+    struct ili_ear **ears = requests ? grow(parking->ears, had, room) : NULL;
+    if (!ears) return false;
+    parking->ears = ears;
     parking->by_number_room = room;
     return true;
 }
 
-/* Gives REQUEST an agent to wait with. */
-static il_status claim(struct ili_request *request) {
-    struct ili_server *server = request->server;
+static il_status take_agent(struct ili_server *server, struct ili_agent **out) {
     struct ili_parking *parking = &server->parking;
     struct ili_member *member = ili_server_member(server);
     struct ili_agent *agent;
@@ -123,29 +133,57 @@ static il_status claim(struct ili_request *request) {
     }
     /* what an earlier wait left behind; nobody else looks at an agent that stands nowhere */
     atomic_store_explicit(&agent->flags, ILI_AGENT_BELL, memory_order_relaxed);
-    request->waiter = agent;
-    parking->by_number[ili_agent_number(&member->arena, agent)] = request;
+    *out = agent;
     return IL_OK;
 }
 
-/* Gives the agent back, which is in no queue. */
-static void unclaim(struct ili_request *request) {
-    struct ili_parking *parking = &request->server->parking;
-    struct ili_member *member = ili_server_member(request->server);
-    struct ili_agent *agent = request->waiter;
-    request->waiter = NULL;
-    parking->by_number[ili_agent_number(&member->arena, agent)] = NULL;
+static void give_agent(struct ili_server *server, struct ili_agent *agent) {
+    struct ili_parking *parking = &server->parking;
     if (parking->spare_count == parking->spare_room) {
         size_t room = parking->spare_room ? parking->spare_room * 2 : 64;
         struct ili_agent **grown = realloc(parking->spare, room * sizeof *grown);
         if (!grown) {
-            ili_agent_release(member, agent);
+            ili_agent_release(ili_server_member(server), agent);
             return;
         }
         parking->spare = grown;
         parking->spare_room = room;
     }
     parking->spare[parking->spare_count++] = agent;
+}
+
+static uint32_t number_of(struct ili_server *server, const struct ili_agent *agent) {
+    return ili_agent_number(&ili_server_member(server)->arena, agent);
+}
+
+/* Gives REQUEST an agent to wait with. */
+static il_status claim(struct ili_request *request) {
+    struct ili_server *server = request->server;
+    il_status status = take_agent(server, &request->waiter);
+    if (status != IL_OK) return status;
+    server->parking.by_number[number_of(server, request->waiter)] = request;
+    return IL_OK;
+}
+
+/* Gives the agent back, which is in no queue. */
+static void unclaim(struct ili_request *request) {
+    struct ili_server *server = request->server;
+    server->parking.by_number[number_of(server, request->waiter)] = NULL;
+    give_agent(server, request->waiter);
+    request->waiter = NULL;
+}
+
+il_status ili_park_listen_with(struct ili_server *server, struct ili_ear *ear) {
+    il_status status = take_agent(server, &ear->agent);
+    if (status == IL_OK) server->parking.ears[number_of(server, ear->agent)] = ear;
+    return status;
+}
+
+void ili_park_stop_listening(struct ili_server *server, struct ili_ear *ear) {
+    if (!ear->agent) return;
+    server->parking.ears[number_of(server, ear->agent)] = NULL;
+    give_agent(server, ear->agent);
+    ear->agent = NULL;
 }
 
 /* ---- waits -------------------------------------------------------------------------------------- */

@@ -33,6 +33,14 @@ struct ili_wait {
 /* A `rung` for a request that stands in no queue, so that no doorbell rings for it. */
 void ili_park_not_rung(struct ili_request *request);
 
+/* One who waits with an agent of its own, for no request alone: for all who watch an object. It lies in the
+ * struct it belongs to. */
+struct ili_ear {
+    struct ili_agent *agent; /* NULL: it has none */
+    /* The doorbell rang for it; perhaps late, for a wait that is over. */
+    void (*rung)(struct ili_ear *ear, struct ili_server *server);
+};
+
 /* A parked request's place in the order of arrival. */
 struct ili_turn {
     uint64_t turn;
@@ -42,8 +50,9 @@ struct ili_turn {
 struct ili_parking {
     struct ili_source bell;         /* the arena's doorbell */
     struct ili_request **by_number; /* of agents: who is parked with it */
-    size_t by_number_room;
-    struct ili_agent **spare; /* agents that are claimed and unused */
+    struct ili_ear **ears;          /* by the same numbers */
+    size_t by_number_room;          /* of both */
+    struct ili_agent **spare;       /* agents that are claimed and unused */
     size_t spare_count, spare_room;
     uint32_t parked;
     uint64_t turns;        /* that were given out */
@@ -54,6 +63,11 @@ struct ili_parking {
 /* Opens the parking place; the doorbell's descriptor is FD. IL_ENOMEM, IL_ESYSTEM. */
 il_status ili_park_open(struct ili_server *server, int fd);
 void ili_park_close(struct ili_server *server);
+
+/* Gives EAR an agent, which is in no queue. IL_ENOMEM, IL_ELIMIT. */
+il_status ili_park_listen_with(struct ili_server *server, struct ili_ear *ear);
+/* Takes it back; it is in no queue. Nothing if there is none. */
+void ili_park_stop_listening(struct ili_server *server, struct ili_ear *ear);
 
 /* Parks REQUEST, with an agent that is in no queue yet, until DEADLINE_NS; if it is parked already it
  * goes on waiting, with WAIT. IL_ENOMEM, IL_ELIMIT: it is not parked. */

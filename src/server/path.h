@@ -11,7 +11,7 @@
 
 #include "base/fault.h"
 
-#define ILI_PATH_SEGMENTS 4
+#define ILI_PATH_SEGMENTS 5
 
 /* A path's segments, borrowed from it and still encoded. "/v1/locks" has two. */
 struct ili_path {

@@ -1,4 +1,4 @@
-/* put.h - POST /v1/queues/NAME/put and put_many. */
+/* put.h - POST /v1/queues/NAME/put and put_many, and /v1/pipes/NAME/send. */
 #ifndef ILI_SERVER_PUT_H
 #define ILI_SERVER_PUT_H
 
@@ -6,5 +6,6 @@ struct ili_request;
 
 void ili_put_one(struct ili_request *request);
 void ili_put_many(struct ili_request *request);
+void ili_put_sent(struct ili_request *request);
 
 #endif

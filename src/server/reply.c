@@ -1,6 +1,8 @@
 #include "server/reply.h"
 
+#include <inttypes.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -12,8 +14,8 @@
 #include "server/server.h"
 
 static const char answer_type[] = "application/json";
-#define ALLOWED_HEADERS "Content-Type, Idempotency-Key, Prefer"
-#define EXPOSED_HEADERS "Idempotency-Replayed, Preference-Applied, Retry-After"
+#define ALLOWED_HEADERS "Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer"
+#define EXPOSED_HEADERS "ETag, Idempotency-Replayed, Preference-Applied, Retry-After"
 #define PREFLIGHT_SECONDS "600"
 static const char problem_type[] = "application/problem+json";
 
@@ -28,11 +30,19 @@ static bool add_origin(struct MHD_Response *response, const char *origin) {
            add_header(response, "Vary", "Origin");
 }
 
+/* The version that the answer shows, as a strong tag. */
+static bool add_tag(struct MHD_Response *response, uint64_t version) {
+    char tag[24];
+    snprintf(tag, sizeof tag, "\"%" PRIu64 "\"", version);
+    return add_header(response, "ETag", tag);
+}
+
 /* Adds what every answer to REQUEST has; takes RESPONSE. NULL: no memory. */
 static struct MHD_Response *with_headers(const struct ili_request *request,
                                          struct MHD_Response *response, const char *type) {
     bool added = ili_ready_headers(response, type);
     if (request->origin) added = added && add_origin(response, request->origin);
+    if (request->version) added = added && add_tag(response, request->version);
     if (request->waited) added = added && add_header(response, "Preference-Applied", "wait");
     if (request->server->stopping) added = added && add_header(response, "Connection", "close");
     if (added) return response;
@@ -92,7 +102,7 @@ static bool keep_inside(struct ili_request *request, unsigned http_status, struc
 /* Whether a response that was used before will do. */
 static bool is_plain(const struct ili_request *request, const struct ili_out *body) {
     return !body->failed && body->bytes <= ILI_READY_BYTES && !request->origin &&
-           !request->waited && !request->server->stopping;
+           !request->waited && !request->version && !request->server->stopping;
 }
 
 void ili_reply(struct ili_request *request, unsigned http_status, struct ili_out *body) {
@@ -207,6 +217,12 @@ static void send_problem(struct ili_request *request, const struct ili_fault *fa
 
 void ili_reply_fault(struct ili_request *request, const struct ili_fault *fault) {
     send_problem(request, fault, false, NULL);
+}
+
+void ili_reply_fault_with(struct ili_request *request, const struct ili_fault *fault,
+                          struct ili_out *members) {
+    send_problem(request, fault, false, members);
+    ili_out_free(members);
 }
 
 void ili_reply_problem(struct ili_request *request, il_status status, const char *detail) {

@@ -38,6 +38,10 @@ void ili_reply_problem(struct ili_request *request, il_status status, const char
 /* The same for an input that FAULT describes. */
 void ili_reply_fault(struct ili_request *request, const struct ili_fault *fault);
 
+/* The same with MEMBERS, as ili_reply_problem_with() has it. */
+void ili_reply_fault_with(struct ili_request *request, const struct ili_fault *fault,
+                          struct ili_out *members);
+
 /* The same with one more member: how much was done before it went wrong. */
 void ili_reply_problem_done(struct ili_request *request, il_status status, const char *detail,
                             const char *member, uint64_t done);

@@ -59,6 +59,10 @@ il_status ili_request_find(struct ili_request *request, struct ili_fault *fault)
                              r->method);
     }
     if (!r->route->named) return IL_OK;
+    if (r->route->flags & ILI_ROUTE_PART) {
+        r->part = path.segment[4].at;
+        r->part_bytes = path.segment[4].bytes;
+    }
     size_t bytes = 0;
     il_status status =
         ili_path_name(path.segment[2].at, path.segment[2].bytes, r->name, &bytes, fault);
@@ -75,6 +79,18 @@ static il_status check_key(struct ili_request *r, const struct ili_head *head,
                              "the Idempotency-Key is not one");
     }
     r->key = head->key;
+    return IL_OK;
+}
+
+static il_status check_conditions(struct ili_request *r, const struct ili_head *head,
+                                  struct ili_fault *fault) {
+    if (!r->route || !(r->route->flags & ILI_ROUTE_PART)) return IL_OK;
+    if (head->matches > 1 || head->none_matches > 1) {
+        return ili_fault_set(fault, IL_EINVAL, head->matches > 1 ? "If-Match" : "If-None-Match",
+                             "one header", "the header is given twice");
+    }
+    r->match = head->match;
+    r->none_match = head->none_match;
     return IL_OK;
 }
 
@@ -96,6 +112,7 @@ static il_status check_request(struct ili_request *r, const struct ili_head *hea
     if (status == IL_OK) status = ili_request_find(r, fault);
     if (status == IL_OK) status = check_media_type(head, fault);
     if (status == IL_OK) status = check_key(r, head, fault);
+    if (status == IL_OK) status = check_conditions(r, head, fault);
     return status;
 }
 
@@ -280,6 +297,7 @@ void ili_request_completed(struct ili_request *request, bool written) {
     bool may_undo = !r->record || ili_repeat_completed(r, written);
     if (!written && may_undo && r->work && r->work->undo) r->work->undo(r);
     if (r->ready) ili_ready_give(&r->server->readies, r->ready);
+    if (!written && r->stream) ili_connection_broke(r->connection);
     r->connection->request = NULL;
     r->connection->since_ns = r->server->now_ns;
     r->connection = NULL;

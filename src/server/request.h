@@ -39,6 +39,11 @@ struct ili_request {
     const struct ili_route *route; /* NULL: none has this path and method */
     const char *method, *path;     /* libmicrohttpd's */
     const char *key;               /* Idempotency-Key, libmicrohttpd's; NULL: none */
+    const char *match,
+        *none_match;  /* If-Match, If-None-Match of a part, libmicrohttpd's; NULL: none */
+    const char *part; /* of the path behind the operation, encoded; NULL: none */
+    size_t part_bytes;
+    uint64_t version; /* of what the answer shows, for its ETag; 0: none */
     struct ili_wishes wishes;
     const char *origin; /* the allowed one it comes from, the configuration's; NULL: none */
 

@@ -10,7 +10,8 @@
 
 struct batch {
     struct ili_timer timer;
-    struct ili_queue *queue; /* pinned */
+    void *pinned;
+    struct ili_queue *queue; /* of it */
     struct ili_taken *messages;
     size_t count, done;
 };
@@ -34,7 +35,7 @@ static void finish(struct ili_server *server, struct batch *b) {
         ili_log_event(ILI_LOG_ERROR, "items.lost", "they could not be given back");
     for (; b->done < b->count; b->done++) free(b->messages[b->done].data);
     free(b->messages);
-    ili_unpin(server, b->queue);
+    ili_unpin(server, b->pinned);
 }
 
 static void try_again(struct ili_timer *timer, void *context) {
@@ -47,10 +48,13 @@ static void try_again(struct ili_timer *timer, void *context) {
     free(b);
 }
 
-void ili_return_items(struct ili_server *server, struct ili_queue *queue,
+void ili_return_items(struct ili_server *server, void *pinned, struct ili_queue *queue,
                       struct ili_taken *messages, size_t count) {
-    struct batch now = {
-        .timer.fire = try_again, .queue = queue, .messages = messages, .count = count};
+    struct batch now = {.timer.fire = try_again,
+                        .pinned = pinned,
+                        .queue = queue,
+                        .messages = messages,
+                        .count = count};
     if (!give(server, &now)) {
         struct batch *later = malloc(sizeof *later);
         if (later) {

@@ -13,8 +13,8 @@
 struct ili_server;
 
 /* Gives MESSAGES[0..COUNT) back to QUEUE, the oldest first. Takes over the array, the messages' data
- * (all from malloc) and the pin on QUEUE. */
-void ili_return_items(struct ili_server *server, struct ili_queue *queue,
+ * (all from malloc) and the pin on PINNED, of which QUEUE is a part, or which it is. */
+void ili_return_items(struct ili_server *server, void *pinned, struct ili_queue *queue,
                       struct ili_taken *messages, size_t count);
 
 /* Tries once more at the end, and frees what is kept. */

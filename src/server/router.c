@@ -5,19 +5,25 @@
 
 #include "server/acquire.h"
 #include "server/alarms.h"
+#include "server/arrays.h"
 #include "server/barriers.h"
 #include "server/batch.h"
+#include "server/cells.h"
+#include "server/changes.h"
 #include "server/client_sessions.h"
 #include "server/condition_wait.h"
 #include "server/conditions.h"
 #include "server/deadlocks.h"
+#include "server/dicts.h"
 #include "server/events.h"
 #include "server/grants.h"
 #include "server/latches.h"
+#include "server/lists.h"
 #include "server/map_results.h"
 #include "server/maps.h"
 #include "server/objects.h"
 #include "server/path.h"
+#include "server/pipes.h"
 #include "server/pools.h"
 #include "server/processes.h"
 #include "server/put.h"
@@ -30,8 +36,12 @@
 #include "server/tasks.h"
 #include "server/threads.h"
 #include "server/wait_any.h"
+#include "server/watch.h"
 
 #define REPEATABLE ILI_ROUTE_IDEMPOTENT
+#define WATCH_ROUTE(collection)                                                                    \
+    { ILI_GET, ILI_ROUTE_QUERY | ILI_ROUTE_ALONE, collection, true, "watch", ili_watch }
+#define LARGE (ILI_ROUTE_IDEMPOTENT | ILI_ROUTE_ITEMS)
 #define WAITING (ILI_ROUTE_IDEMPOTENT | ILI_ROUTE_WAITS)
 
 /* Of what is granted: what its holders do, then what all objects have. */
@@ -42,6 +52,21 @@
         {ILI_POST, 0, collection, true, "check", ili_grant_check},                                 \
         {ILI_POST, REPEATABLE, collection, true, "break", ili_grant_break},                        \
         ILI_OBJECT_ROUTES(collection)
+
+/* Of what holds elements of a type: what is done with one, then what all objects have. */
+#define CELL_ROUTES(collection)                                                                    \
+    {ILI_POST, 0, collection, true, "load", ili_cells_op_load},                                    \
+        {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, collection, true, "store", ili_cells_op_store},   \
+        {ILI_POST, REPEATABLE, collection, true, "add", ili_cells_op_add},                         \
+        {ILI_POST,   REPEATABLE | ILI_ROUTE_ITEMS, collection, true,                               \
+         "exchange", ili_cells_op_exchange},                                                       \
+        {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, collection,                                       \
+         true,     "compare_exchange",           ili_cells_op_compare_exchange},                   \
+        {ILI_GET, 0, collection, true, NULL, ili_objects_get},                                     \
+        {ILI_PUT, 0, collection, true, NULL, ili_objects_put},                                     \
+        {ILI_DELETE, 0, collection, true, NULL, ili_cells_op_delete}, {                            \
+        ILI_GET, ILI_ROUTE_QUERY, collection, false, NULL, ili_objects_list                        \
+    }
 
 const struct ili_route ili_routes[] = {
     /* method, flags, collection, named, operation, handler */
@@ -57,6 +82,50 @@ const struct ili_route ili_routes[] = {
     {ILI_POST, 0, "queues", true, "peek", ili_take_peek},
     {ILI_POST, 0, "queues", true, "close", ili_queues_close},
     ILI_OBJECT_ROUTES("queues"),
+
+    {ILI_GET, ILI_ROUTE_PART, "dicts", true, "items", ili_dict_item_get},
+    {ILI_PUT, LARGE | ILI_ROUTE_PART, "dicts", true, "items", ili_dict_item_put},
+    {ILI_DELETE, ILI_ROUTE_PART, "dicts", true, "items", ili_dict_item_delete},
+    {ILI_POST, 0, "dicts", true, "get", ili_dict_call_get},
+    {ILI_POST, LARGE, "dicts", true, "set", ili_dict_call_set},
+    {ILI_POST, LARGE, "dicts", true, "setdefault", ili_dict_call_set_default},
+    {ILI_POST, LARGE, "dicts", true, "pop", ili_dict_call_pop},
+    {ILI_POST, REPEATABLE, "dicts", true, "popitem", ili_dict_call_pop_item},
+    {ILI_POST, REPEATABLE, "dicts", true, "remove", ili_dict_call_remove},
+    {ILI_POST, 0, "dicts", true, "contains", ili_dict_call_contains},
+    {ILI_POST, LARGE, "dicts", true, "update", ili_dicts_update},
+    {ILI_POST, REPEATABLE, "dicts", true, "clear", ili_dicts_clear},
+    {ILI_POST, REPEATABLE, "dicts", true, "copy", ili_dicts_copy},
+    {ILI_POST, 0, "dicts", true, "length", ili_dicts_length},
+    {ILI_GET, ILI_ROUTE_QUERY, "dicts", true, "items", ili_dict_page_items},
+    {ILI_GET, ILI_ROUTE_QUERY, "dicts", true, "keys", ili_dict_page_keys},
+    {ILI_GET, ILI_ROUTE_QUERY, "dicts", true, "values", ili_dict_page_values},
+    ILI_OBJECT_ROUTES("dicts"),
+
+    {ILI_GET, ILI_ROUTE_PART, "lists", true, "items", ili_list_item_get},
+    {ILI_PUT, LARGE | ILI_ROUTE_PART, "lists", true, "items", ili_list_item_put},
+    {ILI_DELETE, ILI_ROUTE_PART, "lists", true, "items", ili_list_item_delete},
+    {ILI_POST, LARGE, "lists", true, "append", ili_list_call_append},
+    {ILI_POST, LARGE, "lists", true, "extend", ili_list_call_extend},
+    {ILI_POST, LARGE, "lists", true, "insert", ili_list_call_insert},
+    {ILI_POST, LARGE, "lists", true, "splice", ili_list_call_splice},
+    {ILI_POST, REPEATABLE, "lists", true, "pop", ili_list_call_pop},
+    {ILI_POST, LARGE, "lists", true, "remove", ili_list_call_remove},
+    {ILI_POST, ILI_ROUTE_ITEMS, "lists", true, "index", ili_list_call_index},
+    {ILI_POST, ILI_ROUTE_ITEMS, "lists", true, "count", ili_list_call_count},
+    {ILI_POST, LARGE, "lists", true, "update", ili_lists_update},
+    {ILI_POST, REPEATABLE, "lists", true, "reverse", ili_lists_reverse},
+    {ILI_POST, REPEATABLE, "lists", true, "sort", ili_lists_sort},
+    {ILI_POST, REPEATABLE, "lists", true, "clear", ili_lists_clear},
+    {ILI_POST, 0, "lists", true, "length", ili_lists_length},
+    {ILI_GET, ILI_ROUTE_QUERY, "lists", true, "items", ili_list_page},
+    ILI_OBJECT_ROUTES("lists"),
+    {ILI_POST, REPEATABLE, "pipes", true, "claim", ili_pipes_claim},
+    {ILI_POST, REPEATABLE, "pipes", true, "close", ili_pipes_close},
+    {ILI_POST, WAITING | ILI_ROUTE_ITEMS, "pipes", true, "send", ili_put_sent},
+    {ILI_POST, WAITING, "pipes", true, "receive", ili_take_received},
+    {ILI_POST, ILI_ROUTE_WAITS, "pipes", true, "poll", ili_pipes_poll},
+    ILI_OBJECT_ROUTES("pipes"),
 
     {ILI_POST, REPEATABLE, "events", true, "set", ili_events_set},
     {ILI_POST, REPEATABLE, "events", true, "clear", ili_events_clear},
@@ -78,6 +147,11 @@ const struct ili_route ili_routes[] = {
     {ILI_POST, REPEATABLE, "conditions", true, "notify", ili_conditions_notify},
     {ILI_POST, REPEATABLE, "conditions", true, "notify_all", ili_conditions_notify_all},
     ILI_OBJECT_ROUTES("conditions"),
+
+    CELL_ROUTES("values"),
+    {ILI_GET, ILI_ROUTE_QUERY, "arrays", true, "items", ili_arrays_items},
+    {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, "arrays", true, "write", ili_arrays_write},
+    CELL_ROUTES("arrays"),
 
     {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, "pools", true, "tasks", ili_submit},
     {ILI_POST, REPEATABLE | ILI_ROUTE_ITEMS, "pools", true, "map", ili_maps_submit},
@@ -135,6 +209,16 @@ const struct ili_route ili_routes[] = {
     {ILI_POST, ILI_ROUTE_WAITS, "sessions", true, "losses", ili_client_sessions_losses},
     {ILI_GET, 0, "deadlocks", false, NULL, ili_deadlocks_get},
 
+    {ILI_POST, ILI_ROUTE_WAITS, "dicts", true, "changes", ili_changes},
+    {ILI_POST, ILI_ROUTE_WAITS, "lists", true, "changes", ili_changes},
+    WATCH_ROUTE("dicts"),
+    WATCH_ROUTE("lists"),
+    WATCH_ROUTE("values"),
+    WATCH_ROUTE("queues"),
+    WATCH_ROUTE("locks"),
+    WATCH_ROUTE("rlocks"),
+    WATCH_ROUTE("tasks"),
+
     {ILI_POST, WAITING, "acquire", false, NULL, ili_several_acquire},
     {ILI_POST, 0, "release", false, NULL, ili_several_release},
     {ILI_POST, WAITING, "wait", false, NULL, ili_wait_any},
@@ -164,9 +248,10 @@ static bool segment_is(const struct ili_path *path, unsigned i, const char *text
            memcmp(path->segment[i].at, text, path->segment[i].bytes) == 0;
 }
 
-/* The version, then the collection, then perhaps a name, then perhaps an operation. */
+/* The version, then the collection, then perhaps a name, then perhaps an operation, then perhaps a part. */
 static bool matches(const struct ili_route *route, const struct ili_path *path) {
-    unsigned count = 2u + route->named + (route->operation != NULL);
+    unsigned count =
+        2u + route->named + (route->operation != NULL) + !!(route->flags & ILI_ROUTE_PART);
     return path->count == count && segment_is(path, 1, route->collection) &&
            (!route->operation || segment_is(path, 3, route->operation));
 }

@@ -26,6 +26,7 @@ enum ili_method { /* bits */
 #define ILI_ROUTE_QUERY 4u      /* reads its query */
 #define ILI_ROUTE_WAITS 8u      /* waits, unless its "timeout" is 0 */
 #define ILI_ROUTE_ALONE 16u     /* cannot be part of a batch */
+#define ILI_ROUTE_PART 32u      /* /v1/COLLECTION/NAME/OPERATION/PART: a key or an index */
 
 struct ili_route {
     uint16_t method; /* ILI_GET answers HEAD too */

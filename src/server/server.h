@@ -23,6 +23,7 @@
 #include "server/roster.h"
 #include "server/sessions.h"
 #include "server/stakes.h"
+#include "server/watched.h"
 #include "work/pools.h"
 
 struct ili_server {
@@ -39,6 +40,7 @@ struct ili_server {
     struct ili_client_sessions clients;
     struct ili_owners owners;
     struct ili_stakes stakes;
+    struct ili_watches watches;
     struct ili_pools pools; /* with the spawner of all programs */
     bool spawner_runs, pools_open;
     struct ili_roster processes, threads, alarms; /* by name: process.h, threads.h, alarm.h */

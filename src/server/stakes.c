@@ -117,6 +117,11 @@ static bool is_held(struct ili_server *server, const struct ili_stake *stake) {
     const struct ili_arena *arena = &ili_server_member(server)->arena;
     struct ili_object *object = object_of(server, stake);
     if (!object) return false;
+    const struct ili_kind *kind = ili_kind_of(stake->kind);
+    if (kind->claimed && kind->claimed(ili_server_member(server), server->domain.self, object,
+                                       stake->holder->slot)) {
+        return true;
+    }
     size_t count;
     const struct ili_grant *grants = ili_grants_of(server, object, &count);
     for (size_t i = 0; i < count; i++) {

@@ -89,12 +89,7 @@ struct each {
 
 /* FAULT is about the INDEXth task. */
 static void place_fault(size_t index, struct ili_fault *fault) {
-    struct ili_fault inner = *fault;
-    char field[sizeof fault->field];
-    snprintf(field, sizeof field, "tasks[%zu]%s%.40s", index, *inner.field ? "." : "", inner.field);
-    ili_fault_set(fault, inner.status, field,
-                  *inner.expected ? inner.expected : "a task that the pool takes",
-                  "tasks[%zu]: %.400s", index, inner.detail);
+    ili_fault_place(fault, "tasks", index, "a task that the pool takes");
 }
 
 static il_status read_many(const struct ili_pool *pool, const struct ili_value *tasks,

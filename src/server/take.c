@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "server/item.h"
 #include "server/pin.h"
+#include "server/pipes.h"
 #include "server/reply.h"
 #include "server/returns.h"
 #include "server/server.h"
@@ -19,7 +20,9 @@
 
 struct taking {
     struct ili_work work;
-    struct ili_queue *queue;    /* pinned */
+    void *pinned;
+    struct ili_queue *queue;    /* what is pinned, or a part of it */
+    il_status closed;           /* how its end is told */
     struct ili_taken *messages; /* owned, their data too, until the answer was written */
     size_t count;
     uint64_t most;
@@ -33,7 +36,7 @@ static void free_taking(struct ili_request *request) {
     struct taking *t = (struct taking *)request->work;
     for (size_t i = 0; i < t->count; i++) free(t->messages[i].data);
     free(t->messages);
-    if (t->queue) ili_unpin(request->server, t->queue);
+    if (t->pinned) ili_unpin(request->server, t->pinned);
     request->work = NULL;
     free(t);
 }
@@ -41,8 +44,8 @@ static void free_taking(struct ili_request *request) {
 /* The answer was lost: everything goes back. */
 static void undo_take(struct ili_request *request) {
     struct taking *t = (struct taking *)request->work;
-    ili_return_items(request->server, t->queue, t->messages, t->count);
-    t->queue = NULL;
+    ili_return_items(request->server, t->pinned, t->queue, t->messages, t->count);
+    t->pinned = NULL;
     t->messages = NULL;
     t->count = 0;
 }
@@ -67,7 +70,7 @@ static il_status take_what_is_there(struct ili_request *request) {
         bytes += next->bytes;
         t->count++;
     }
-    if (t->count == 0) return status;
+    if (t->count == 0) return status == IL_ECLOSED ? t->closed : status;
     t->work.undo = undo_take;
     return IL_OK;
 }
@@ -145,6 +148,7 @@ static struct taking *begin(struct ili_request *request, bool many) {
     }
     t->work.free = free_taking;
     t->timeout_ns = request->server->config.long_poll_ns;
+    t->closed = IL_ECLOSED;
     t->most = many ? MANY_DEFAULT : 1;
     t->max_bytes = MAX_BYTES_MOST;
     t->many = many;
@@ -152,11 +156,16 @@ static struct taking *begin(struct ili_request *request, bool many) {
     return t;
 }
 
-static void take(struct ili_request *request, const struct ili_param *params, size_t count) {
+static bool pin_queue(struct ili_request *request) {
     struct taking *t = (struct taking *)request->work;
-    if (!ili_request_read(request, params, count)) return;
     t->queue = ili_pin_named(request, &ili_queue_kind, NULL, 0, NULL);
-    if (!t->queue) return;
+    t->pinned = t->queue;
+    return t->queue;
+}
+
+/* The queue is pinned: takes from it. */
+static void take_now(struct ili_request *request) {
+    struct taking *t = (struct taking *)request->work;
     il_status status = take_what_is_there(request);
     if (status == IL_ETIMEOUT && t->timeout_ns > 0) {
         ili_request_drop_body(request);
@@ -167,6 +176,10 @@ static void take(struct ili_request *request, const struct ili_param *params, si
         }
     }
     answer(request, status);
+}
+
+static void take(struct ili_request *request, const struct ili_param *params, size_t count) {
+    if (ili_request_read(request, params, count) && pin_queue(request)) take_now(request);
 }
 
 void ili_take_one(struct ili_request *request) {
@@ -192,8 +205,7 @@ void ili_take_peek(struct ili_request *request) {
     struct taking *t = begin(request, false);
     struct ili_taken first = {.room = IL_MESSAGE_MAX_BYTES};
     if (!t || !ili_request_read(request, NULL, 0)) return;
-    t->queue = ili_pin_named(request, &ili_queue_kind, NULL, 0, NULL);
-    if (!t->queue) return;
+    if (!pin_queue(request)) return;
     il_status status = ili_queue_peek(ili_server_member(request->server), t->queue, &first);
     if (status == IL_OK) {
         t->messages = calloc(1, sizeof *t->messages);
@@ -205,4 +217,24 @@ void ili_take_peek(struct ili_request *request) {
         }
     }
     answer(request, status);
+}
+
+void ili_take_received(struct ili_request *request) {
+    struct taking *t = begin(request, false);
+    struct ili_pipe_place place = {.who.session = ""};
+    if (!t) return;
+    const struct ili_param params[] = {
+        ILI_PIPE_PLACE_PARAMS(&place),
+        ILI_PARAM_SECONDS("timeout", &t->timeout_ns, 0, t->timeout_ns),
+        ILI_PARAM_COUNT("max_bytes", &t->max_bytes, 0, MAX_BYTES_MOST)};
+    if (!ili_request_read(request, params, 4)) return;
+    t->pinned = ili_pipe_place_pin(request, &place);
+    if (!t->pinned) return;
+    t->queue = ili_pipe_incoming(t->pinned, place.end);
+    t->closed = IL_EEOF;
+    if (t->queue) {
+        take_now(request);
+    } else {
+        ili_pipe_place_refuse(request, &place, IL_EUNSUPPORTED);
+    }
 }

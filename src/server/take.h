@@ -1,5 +1,5 @@
 /*
- * take.h - POST /v1/queues/NAME/get, get_many and peek.
+ * take.h - POST /v1/queues/NAME/get, get_many and peek, and /v1/pipes/NAME/receive.
  *
  * An item that was taken for a client goes back to the head of its queue, at its old place, if the
  * answer could not be written.
@@ -12,5 +12,6 @@ struct ili_request;
 void ili_take_one(struct ili_request *request);
 void ili_take_many(struct ili_request *request);
 void ili_take_peek(struct ili_request *request);
+void ili_take_received(struct ili_request *request);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "server/params.h"
 #include "server/pin.h"
+#include "server/pipes.h"
 #include "server/reply.h"
 #include "server/rwmode.h"
 #include "server/server.h"
@@ -32,7 +33,8 @@ static const struct ili_kind *kind_named(const char *word, bool wait) {
 
 struct members {
     const struct ili_kind *kind;
-    bool mode, count;
+    bool mode, count, end;
+    uint32_t pipe_end;
 };
 
 static il_status read_member(const char *key, const struct ili_value *value, const char *field,
@@ -46,7 +48,7 @@ static il_status read_member(const char *key, const struct ili_value *value, con
         m->kind = kind_named(text, wait);
         if (m->kind) return IL_OK;
         return wrong(fault, field, index, key,
-                     wait ? "lock, rlock, rwlock, semaphore, event, latch or queue"
+                     wait ? "lock, rlock, rwlock, semaphore, event, latch, queue or pipe"
                           : "lock, rlock, rwlock or semaphore");
     }
     if (strcmp(key, "name") == 0) {
@@ -70,7 +72,11 @@ static il_status read_member(const char *key, const struct ili_value *value, con
         t->claim.ask.count = (uint32_t)count;
         return status;
     }
-    return wrong(fault, field, index, key, "one of kind, name, mode, count");
+    if (strcmp(key, "end") == 0) {
+        m->end = true;
+        return ili_pipe_end_parse(text, where, &m->pipe_end, fault);
+    }
+    return wrong(fault, field, index, key, "one of kind, name, mode, count, end");
 }
 
 static il_status read_one(const struct ili_value *value, const char *field, size_t index, bool wait,
@@ -94,13 +100,21 @@ static il_status read_one(const struct ili_value *value, const char *field, size
     if (m.count && m.kind->number != ILI_KIND_SEMAPHORE) {
         return wrong(fault, field, index, "count", "to be given for a semaphore only");
     }
+    bool pipe = m.kind->number == ILI_KIND_PIPE;
+    if (m.end != pipe) {
+        return wrong(fault, field, index, "end",
+                     pipe ? "to be given" : "to be given for a pipe only");
+    }
     t->claim.of = ili_grantable_of(m.kind->number);
-    t->target = (struct ili_target){
-        .kind = m.kind->number, .mode = t->claim.ask.mode, .count = t->claim.ask.count};
+    t->target = (struct ili_target){.kind = m.kind->number,
+                                    .mode = pipe ? m.pipe_end : t->claim.ask.mode,
+                                    .count = t->claim.ask.count};
     return IL_OK;
 }
 
 static bool is_same(const struct ili_named_target *a, const struct ili_named_target *b) {
+    bool pipes = a->target.kind == ILI_KIND_PIPE;
+    if (pipes && a->target.mode != b->target.mode) return false;
     return a->target.kind == b->target.kind && a->name_bytes == b->name_bytes &&
            memcmp(a->name, b->name, a->name_bytes) == 0;
 }
@@ -166,6 +180,9 @@ void ili_target_write(struct ili_out *out, const struct ili_named_target *target
     ili_out_string(out, ili_kind_word(target->target.kind));
     ili_out_key(out, "name");
     ili_out_text(out, target->name, target->name_bytes);
+    if (target->target.kind != ILI_KIND_PIPE) return;
+    ili_out_key(out, "end");
+    ili_out_string(out, ili_pipe_end_word(target->target.mode));
 }
 
 void ili_targets_problem(struct ili_request *request, const struct ili_targets *targets,

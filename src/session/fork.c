@@ -61,7 +61,7 @@ static void in_parent(void) {
 
 static void join_anew(struct ili_member *m) {
     struct ili_agent *self;
-    uint32_t slot;
+    uint32_t slot, parent_slot = m->slot;
     uint64_t one = 1;
     atomic_store_explicit(&m->self, 0, memory_order_relaxed);
     il_status status = ili_slot_claim(&m->arena, (uint32_t)getpid(), getuid(), NULL, &slot);
@@ -71,7 +71,7 @@ static void join_anew(struct ili_member *m) {
         atomic_store_explicit(&m->agent_hint, 0, memory_order_relaxed);
         atomic_store_explicit(&m->self, slot + 1, memory_order_release);
         status = ili_agent_current(m, &self);
-        if (status == IL_OK) status = ili_open_inherit(m, self);
+        if (status == IL_OK) status = ili_open_inherit(m, self, parent_slot);
         ssize_t ignored = write(m->doorbell_fd, &one, sizeof one); /* the keeper looks anew */
         (void)ignored;
     }

@@ -1,6 +1,10 @@
 #include "session/kinds.h"
 
 #include "arena/alloc.h"
+#include "data/cells.h"
+#include "data/dict.h"
+#include "data/list.h"
+#include "data/pipe.h"
 #include "data/queue.h"
 #include "sync/barrier.h"
 #include "sync/condition.h"
@@ -14,7 +18,9 @@ static const struct ili_kind *const kinds[ILI_KINDS_END] = {
     [ILI_KIND_RLOCK] = &ili_rlock_kind,         [ILI_KIND_RWLOCK] = &ili_rwlock_kind,
     [ILI_KIND_SEMAPHORE] = &ili_semaphore_kind, [ILI_KIND_EVENT] = &ili_event_kind,
     [ILI_KIND_BARRIER] = &ili_barrier_kind,     [ILI_KIND_LATCH] = &ili_latch_kind,
-    [ILI_KIND_CONDITION] = &ili_condition_kind,
+    [ILI_KIND_CONDITION] = &ili_condition_kind, [ILI_KIND_VALUE] = &ili_value_kind,
+    [ILI_KIND_ARRAY] = &ili_array_kind,         [ILI_KIND_DICT] = &ili_dict_kind,
+    [ILI_KIND_LIST] = &ili_list_kind,           [ILI_KIND_PIPE] = &ili_pipe_kind,
 };
 
 static const struct ili_kind *kind_of(uint32_t number) {
@@ -75,6 +81,24 @@ il_status ili_kinds_repair(struct ili_member *member, struct ili_agent *self,
     case ILI_GUARD_LATCH:
         object = object_of(a, guard, ILI_KIND_LATCH, offsetof(struct ili_latch, guard));
         if (object) ili_latch_repair(member, self, object);
+        break;
+    case ILI_GUARD_CELLS:
+        object = object_of(a, guard, ILI_KIND_VALUE, offsetof(struct ili_cells, guard));
+        if (!object)
+            object = object_of(a, guard, ILI_KIND_ARRAY, offsetof(struct ili_cells, guard));
+        if (object) ili_cells_repair(member, self, object, dead);
+        break;
+    case ILI_GUARD_DICT:
+        object = object_of(a, guard, ILI_KIND_DICT, offsetof(struct ili_dict, guard));
+        if (object) ili_dict_repair(member, self, object, dead);
+        break;
+    case ILI_GUARD_LIST:
+        object = object_of(a, guard, ILI_KIND_LIST, offsetof(struct ili_list, guard));
+        if (object) ili_list_repair(member, self, object, dead);
+        break;
+    case ILI_GUARD_PIPE:
+        object = object_of(a, guard, ILI_KIND_PIPE, offsetof(struct ili_pipe, guard));
+        if (object) return ili_pipe_repair(member, self, object, dead);
         break;
     default: break;
     }

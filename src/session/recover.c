@@ -24,9 +24,10 @@
 
 /* The order in which kinds of guard are repaired; the reverse of the lock order. */
 static const uint8_t rank_order[] = {
-    ILI_GUARD_ALLOC,      ILI_GUARD_LOCK,       ILI_GUARD_RWLOCK,  ILI_GUARD_SEMAPHORE,
-    ILI_GUARD_CONDITION,  ILI_GUARD_EVENT,      ILI_GUARD_BARRIER, ILI_GUARD_LATCH,
-    ILI_GUARD_QUEUE_HEAD, ILI_GUARD_QUEUE_TAIL, ILI_GUARD_NAMES};
+    ILI_GUARD_ALLOC,      ILI_GUARD_LOCK,  ILI_GUARD_RWLOCK,  ILI_GUARD_SEMAPHORE,
+    ILI_GUARD_CONDITION,  ILI_GUARD_EVENT, ILI_GUARD_BARRIER, ILI_GUARD_LATCH,
+    ILI_GUARD_CELLS,      ILI_GUARD_DICT,  ILI_GUARD_LIST,    ILI_GUARD_QUEUE_HEAD,
+    ILI_GUARD_QUEUE_TAIL, ILI_GUARD_PIPE,  ILI_GUARD_NAMES};
 
 static ili_off load_off(const _Atomic ili_off *p) {
     return atomic_load_explicit(p, memory_order_relaxed);

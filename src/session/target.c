@@ -1,5 +1,6 @@
 #include "session/target.h"
 
+#include "data/pipe.h"
 #include "data/queue.h"
 #include "sync/event.h"
 #include "sync/latch.h"
@@ -14,7 +15,13 @@ bool ili_target_is_acquired(uint32_t kind) {
 
 bool ili_target_can_wait(uint32_t kind) {
     return ili_target_is_acquired(kind) || kind == ILI_KIND_EVENT || kind == ILI_KIND_LATCH ||
-           kind == ILI_KIND_QUEUE;
+           kind == ILI_KIND_QUEUE || kind == ILI_KIND_PIPE;
+}
+
+/* The queue of whose messages TARGET tells. */
+static struct ili_queue *queue_of(const struct ili_target *target) {
+    struct ili_pipe *pipe = target->object;
+    return target->kind == ILI_KIND_PIPE ? &pipe->to[target->mode == IL_PIPE_B] : target->object;
 }
 
 /* Notes a grant: STATUS with TOKEN. */
@@ -26,8 +33,10 @@ static il_status note(struct ili_target *target, il_status status, uint64_t toke
     return status;
 }
 
-static bool has_message(const struct ili_queue *queue) {
-    return ili_queue_size(queue) > 0 || ili_queue_state(queue) == ILI_QUEUE_SHUT;
+static il_status has_message(const struct ili_queue *queue) {
+    if (!queue) return IL_EUNSUPPORTED;
+    bool ready = ili_queue_size(queue) > 0 || ili_queue_state(queue) == ILI_QUEUE_SHUT;
+    return ready ? IL_OK : IL_ETIMEOUT;
 }
 
 static bool latch_is_open(const struct ili_latch *latch) {
@@ -50,7 +59,10 @@ il_status ili_target_try(struct ili_member *member, struct ili_target *target, u
         break;
     case ILI_KIND_EVENT: status = ili_event_is_set(target->object) ? IL_OK : IL_ETIMEOUT; break;
     case ILI_KIND_LATCH: status = latch_is_open(target->object) ? IL_OK : IL_ETIMEOUT; break;
-    case ILI_KIND_QUEUE: status = has_message(target->object) ? IL_OK : IL_ETIMEOUT; break;
+    case ILI_KIND_QUEUE: status = has_message(target->object); break;
+    case ILI_KIND_PIPE:
+        status = has_message(ili_pipe_incoming(target->object, target->mode));
+        break;
     default: break;
     }
     return note(target, status, token);
@@ -76,7 +88,8 @@ il_status ili_target_enqueue(struct ili_member *member, struct ili_target *targe
         break;
     case ILI_KIND_EVENT: status = ili_event_enqueue(member, target->object, waiter); break;
     case ILI_KIND_LATCH: status = ili_latch_enqueue(member, target->object, waiter); break;
-    case ILI_KIND_QUEUE: status = ili_queue_enqueue(member, target->object, waiter, false); break;
+    case ILI_KIND_QUEUE:
+    case ILI_KIND_PIPE: status = ili_queue_enqueue(member, queue_of(target), waiter, false); break;
     default: break;
     }
     return note(target, status, token);
@@ -100,7 +113,8 @@ il_status ili_target_poll(struct ili_member *member, struct ili_target *target,
     case ILI_KIND_SEMAPHORE: status = ili_semaphore_poll(waiter, &token); break;
     case ILI_KIND_EVENT: status = ili_event_poll(waiter); break;
     case ILI_KIND_LATCH: status = ili_latch_poll(waiter); break;
-    case ILI_KIND_QUEUE: status = pass_on(member, target->object, waiter); break;
+    case ILI_KIND_QUEUE:
+    case ILI_KIND_PIPE: status = pass_on(member, queue_of(target), waiter); break;
     default: break;
     }
     return note(target, status, token);
@@ -122,7 +136,8 @@ il_status ili_target_withdraw(struct ili_member *member, struct ili_target *targ
     case ILI_KIND_EVENT: status = ili_event_withdraw(member, target->object, waiter); break;
     case ILI_KIND_LATCH: status = ili_latch_withdraw(member, target->object, waiter); break;
     case ILI_KIND_QUEUE:
-        status = ili_queue_withdraw(member, target->object, waiter, false);
+    case ILI_KIND_PIPE:
+        status = ili_queue_withdraw(member, queue_of(target), waiter, false);
         if (status == IL_OK) status = IL_ETIMEOUT;
         break;
     default: break;

@@ -1,7 +1,7 @@
 /*
  * target.h - any object that can be waited for together with others, whatever its kind: a lock, rlock,
  * rwlock or semaphore to be acquired; an event that is set, a latch at 0, a queue that has a message or is
- * closed, of which nothing is taken.
+ * closed, an end of a pipe that has a message or its end of file, of which nothing is taken.
  *
  * The core's calls by kind, for il_acquire_all, il_wait_any and their HTTP counterparts.
  */
@@ -12,7 +12,7 @@
 
 struct ili_target {
     uint32_t kind;    /* enum ili_kind_number */
-    uint32_t mode;    /* rwlock: IL_SHARED, IL_EXCLUSIVE */
+    uint32_t mode;    /* rwlock: IL_SHARED, IL_EXCLUSIVE; pipe: IL_PIPE_A, IL_PIPE_B */
     uint32_t count;   /* semaphore: permits, 1 or more */
     il_status status; /* of the grant: IL_OK, IL_EOWNERDEAD; written with it */
     void *object;

@@ -15,7 +15,7 @@
 #include "support/door.h"
 #include "support/gearman.h"
 #include "support/measure.h"
-#include "support/python_pool.h"
+#include "support/python.h"
 #include "support/wire.h"
 
 #define WORKERS 2
@@ -127,12 +127,12 @@ static double map(void *context) {
 
 static double python_map(void *context) {
     (void)context;
-    return bench_python_map(PYTHON_ITEMS);
+    return bench_python_ask("map", PYTHON_ITEMS);
 }
 
 static double python_apply(void *context) {
     (void)context;
-    return bench_python_apply(TASKS);
+    return bench_python_ask("apply", TASKS);
 }
 
 static double gearman_do(void *context) {
@@ -179,7 +179,7 @@ int main(void) {
     connection = bench_connect(server.http_port);
     open_pool(domain);
 
-    bench_python_start(WORKERS);
+    bench_python_start("python_pool.py", WORKERS, "map");
     compare("pool.host.map.python", lane, python_map, 5);
     compare("pool.http.apply.python", submit_and_wait, python_apply, 3);
     bench_python_stop();

@@ -3,6 +3,7 @@
  * is, with short timeouts, until the domain is gone; what the calls answer does not matter, only that this
  * process neither crashes nor reads outside. A call for a kind of object is one entry of `calls`.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -67,7 +68,70 @@ static void call_queue(const char *name, size_t bytes) {
     (void)il_queue_close(queue);
 }
 
-static void (*const calls[])(const char *name, size_t bytes) = {call_lock, call_queue};
+static void call_value(const char *name, size_t bytes) {
+    il_value_options options = {.struct_bytes = sizeof options, .type = IL_FIXED_TEXT, .room = 300};
+    char room[300];
+    il_value *value;
+    int64_t number = 1;
+    size_t got;
+    bool text = any() % 2;
+    if (il_value_open(domain, name, bytes, text ? &options : NULL, &value) != IL_OK) return;
+    for (int i = 0; i < 8; i++) {
+        (void)il_value_add(value, IL_I64, &number, NULL);
+        (void)il_value_set(value, large, any() % 301);
+        (void)il_value_get(value, room, sizeof room, &got);
+        (void)il_value_load(value, IL_I64, &number);
+    }
+    if (any() % 8 == 0) (void)il_value_delete(domain, name, bytes);
+    (void)il_value_close(value);
+}
+
+static void call_array(const char *name, size_t bytes) {
+    il_array_options options = {
+        .struct_bytes = sizeof options, .type = IL_U32, .length = any() % 4 ? 100 : 100000};
+    uint32_t numbers[50];
+    il_array *array;
+    uint64_t length = 1;
+    if (il_array_open(domain, name, bytes, any() % 2 ? &options : NULL, &array) != IL_OK) return;
+    (void)il_array_length(array, &length);
+    for (int i = 0; i < 8; i++) {
+        numbers[0] = (uint32_t)any();
+        (void)il_array_store(array, (int64_t)(any() % (length + 1)), IL_U32, numbers);
+        (void)il_array_read(array, (int64_t)(any() % (length + 1)), any() % 50, IL_U32, numbers);
+        (void)il_array_add(array, -1, IL_U32, numbers, NULL);
+    }
+    if (any() % 4 == 0) (void)il_array_delete(domain, name, bytes);
+    (void)il_array_close(array);
+}
+
+static void call_pipe(const char *name, size_t bytes) {
+    il_pipe_options options = {.struct_bytes = sizeof options, .max_bytes = 1000};
+    il_pipe_info info = {.struct_bytes = sizeof info};
+    il_pipe *pipe;
+    size_t got;
+    uint32_t type;
+    int32_t ready;
+    static char room[LARGE_BYTES];
+    if (il_pipe_open(domain, name, bytes, any() % 2 ? &options : NULL, any() % 2, &pipe) != IL_OK) {
+        (void)il_pipe_delete(domain, name, bytes); /* its end may be closed for good */
+        return;
+    }
+    for (int i = 0; i < 6; i++) {
+        if (any() % 2) {
+            size_t size = any() % 8 ? any() % 200 : any() % LARGE_BYTES;
+            (void)il_pipe_send(pipe, large, size, IL_BYTES, TIMEOUT_NS);
+        } else {
+            (void)il_pipe_receive(pipe, room, sizeof room, &got, &type, TIMEOUT_NS);
+        }
+        (void)il_pipe_info_get(pipe, &info);
+    }
+    (void)il_pipe_poll(pipe, TIMEOUT_NS, &ready);
+    if (any() % 8 == 0) (void)il_pipe_delete(domain, name, bytes);
+    (void)il_pipe_close(pipe);
+}
+
+static void (*const calls[])(const char *name, size_t bytes) = {call_lock, call_queue, call_value,
+                                                                call_array, call_pipe};
 
 int main(int count, char **arguments) {
     char address[200], name[32];

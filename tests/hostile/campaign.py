@@ -108,6 +108,10 @@ class Requests:
         if key == "name":
             return f"n{chance.randrange(6)}" if chance.random() < 0.8 \
                 else f"h{chance.randrange(1000)}"
+        if key == "key":
+            return chance.choice(("colour", "note", "taste"))
+        if key == "index":
+            return str(chance.randrange(-4, 5))
         return self._known(chance, key, "0.0")
 
     def _known(self, chance, key, value):
@@ -166,6 +170,12 @@ class Ruin:
                     if chance.random() < 0.05 else ()
                 connection.send(method, target, body, headers)
                 if chance.random() < 0.02:  # leaves without waiting for the answer
+                    connection.reset()
+                    connection = None
+                    continue
+                if target.partition("?")[0].endswith("/watch"):  # has no end: leaves once it begins
+                    if connection.is_quiet(ANSWER_SECONDS):
+                        self.fail(f"no answer in {ANSWER_SECONDS} s: {method} {target}")
                     connection.reset()
                     connection = None
                     continue

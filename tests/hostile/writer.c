@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/relax.h"
+#include "data/dict.h"
 #include "data/queue.h"
 #include "session/attach.h"
 #include "session/kinds.h"
@@ -85,7 +86,17 @@ static uint64_t some_object(void) {
     return object_count ? objects[below(object_count)] : arena.regions.data_at;
 }
 
-/* A place in the segments of some queue. */
+/* A place in an entry or in the table of the dict at OBJECT; 0: there is none. */
+static uint64_t some_entry(uint64_t object) {
+    static const size_t fields[] = {
+        offsetof(struct ili_dict, first), offsetof(struct ili_dict, last),
+        offsetof(struct ili_dict, segments), offsetof(struct ili_dict, updating)};
+    if (below(4) == 0) return object + below(sizeof(struct ili_dict));
+    uint64_t at = word_at(object + fields[below(sizeof fields / sizeof fields[0])]) & ~63ull;
+    return ili_at(&arena, at, 128) ? at + below(16) * 8 : 0;
+}
+
+/* A place in the segments of some queue, or in the entries of some dict. */
 static uint64_t some_message(void) {
     static const size_t fields[] = {
         offsetof(struct ili_queue, first_segment), offsetof(struct ili_queue, tail_segment),
@@ -93,6 +104,8 @@ static uint64_t some_message(void) {
         offsetof(struct ili_queue, returned)};
     for (int i = 0; i < 8; i++) {
         uint64_t object = some_object();
+        uint64_t entry = ili_object_at(&arena, object, ILI_KIND_DICT) ? some_entry(object) : 0;
+        if (entry) return entry;
         if (!ili_object_at(&arena, object, ILI_KIND_QUEUE)) continue;
         uint64_t at = word_at(object + fields[below(sizeof fields / sizeof fields[0])]) & ~63ull;
         if (!ili_at(&arena, at, 4096)) continue;

@@ -132,7 +132,7 @@ class Connection:
         """Sends a request and reads its answer."""
         return self.send(method, target, body, headers).answer(patience)
 
-    def stream(self, patience=PATIENCE):
+    def stream(self, patience=PATIENCE, parse=contract.load):
         """The answer that comes now, without its body, and a generator of the lines of that."""
         method, _, _ = self.asked.popleft()
         deadline = time.monotonic() + patience
@@ -148,8 +148,29 @@ class Connection:
                     return
                 pending += chunk
                 *whole, pending = pending.split(b"\n")
-                yield from map(contract.load, whole)
+                yield from map(parse, whole)
         return answer, lines()
+
+    def events(self, patience=PATIENCE):
+        """The answer that comes now, and a generator of its Server-Sent Events: dicts of id, event
+        and data. A comment is one whose event is None."""
+        answer, lines = self.stream(patience, bytes.decode)
+        assert answer.header("Content-Type") == "text/event-stream", answer
+
+        def events():
+            event = {}
+            for line in lines:
+                if line == ":":
+                    event["event"] = None
+                elif line:
+                    field, _, value = line.partition(": ")
+                    assert field in ("id", "event", "data") and field not in event, line
+                    event[field] = contract.load(value.encode()) if field == "data" else value
+                else:
+                    yield event
+                    event = {}
+            assert not event, event
+        return answer, events()
 
     def is_quiet(self, seconds):
         """Whether neither a byte nor the end of the connection arrives within SECONDS."""

@@ -97,7 +97,7 @@ def find_path(target):
     if path in DOCUMENT["paths"]:
         return path
     for candidate in DOCUMENT["paths"]:
-        pattern = re.escape(candidate).replace(r"\{name\}", "[^/]*")
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]*", re.escape(candidate))
         if re.fullmatch(pattern, path):
             return candidate
     return None

@@ -14,5 +14,5 @@ ROWS = {
 }
 
 # What only a library can meet: success, results beside success, and failures without a server.
-NEVER_OVER_HTTP = {"ok", "owner_died", "gone", "forked", "unsupported", "unreachable", "protocol",
+NEVER_OVER_HTTP = {"ok", "owner_died", "gone", "forked", "unreachable", "protocol",
                    "joins_itself", "task_lost"}

@@ -98,7 +98,7 @@ def test_pages_of_allowed_origins_can_read_every_answer(server):
             assert cors(answer) == {
                 "access-control-allow-origin": origin, "vary": "Origin",
                 "access-control-expose-headers":
-                "Idempotency-Replayed, Preference-Applied, Retry-After"}, answer
+                "ETag, Idempotency-Replayed, Preference-Applied, Retry-After"}, answer
 
 
 def test_a_waiting_page_can_read_its_answer(server):
@@ -129,7 +129,7 @@ def test_preflight_tells_what_a_page_may_send(server):
     assert answer.header("Access-Control-Allow-Methods") == answer.header("Allow")
     assert "POST" in answer.header("Access-Control-Allow-Methods").split(", ")
     assert answer.header("Access-Control-Allow-Headers") == \
-        "Content-Type, Idempotency-Key, Prefer"
+        "Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer"
     assert answer.header("Access-Control-Max-Age") == "600"
     assert cors(answer)["access-control-allow-origin"] == ALLOWED[0]
 

@@ -12,9 +12,11 @@ from pools import CONFIG, ECHO
 from status_table import NEVER_OVER_HTTP, ROWS
 
 # What making an object takes.
-NEEDED = {"barriers": {"parties": 2}, "pools": {"kind": "exec", "command": [ECHO]},
+NEEDED = {"arrays": {"length": 4}, "barriers": {"parties": 2},
+          "pools": {"kind": "exec", "command": [ECHO]},
           "processes": {"command": [ECHO]}, "threads": {"pool": "p", "function": "f"},
           "timers": {"pool": "p", "function": "f", "after": 60}}
+NEEDED_OF_PART = {"json": 1}
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE")
 
 
@@ -93,7 +95,7 @@ def test_operation_ids_and_path_parameters_are_complete():
 
 
 def fill(path, name):
-    return path.replace("{name}", name)
+    return path.replace("{name}", name).replace("{key}", "colour").replace("{index}", "0")
 
 
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
@@ -160,7 +162,10 @@ def test_head_is_get_without_the_body(server, path, name):
     target = fill(path, name)
     for made in (False, True):
         if made and "put" in DOCUMENT["paths"][path]:
-            server.put(target, **NEEDED.get(path.split("/")[2], {}))
+            if "{index}" in path:
+                server.post(target.rpartition("/items")[0] + "/append", json=1)
+            server.put(target, **NEEDED_OF_PART if "/items" in path else
+                       NEEDED.get(path.split("/")[2], {}))
         got = server.call("GET", target)
         head = server.call("HEAD", target)
         assert head.status == got.status

@@ -23,7 +23,7 @@ CHANGING = {"name", "token", "since", "at", "lease_remaining", "pid", "uid", "la
             "id", "session", "layout", "version", "detail", "expected", "waiting", "expires_in",
             "thread", "after", "pool", "map", "task", "submitted", "started", "ended", "finished",
             "queued_for", "ran_for", "worker_list", "trouble", "command", "functions",
-            "number", "cpu_time", "memory", "next"}
+            "number", "cpu_time", "memory", "next", "max_bytes", "bytes"}
 # What the document calls so, and what it is here.
 PROGRAMS = {"/opt/app/worker": WORKER}
 ALLOWED = {"programs": [WORKER[0], "/bin/echo", "/bin/sleep"]}
@@ -37,7 +37,9 @@ class Stage:
     def __init__(self, server, name, path, body):
         self.server = server
         self.name = name
-        self.target = path.replace("{name}", name)
+        self.path = path
+        self.target = path.replace("{name}", name).replace("{key}", "colour")
+        self.target = self.target.replace("{index}", "0")
         self.body = body
         self.headers = []
         self.lock = f"/v1/locks/{name}"
@@ -46,7 +48,9 @@ class Stage:
         self.event = f"/v1/events/{name}"
         self.latch = f"/v1/latches/{name}"
         self.barrier = f"/v1/barriers/{name}"
+        self.cells = f"/v1/{path.split('/')[2]}/{name}"
         self.condition = f"/v1/conditions/{name}"
+        self.pipe = f"/v1/pipes/{name}"
         self.pool = f"/v1/pools/{name}"
         self.late = None  # what happens once the request is waiting
         self.others = []  # connections that wait
@@ -114,6 +118,10 @@ def broken(stage):
 
 def held_elsewhere(stage):
     stage.server.acquire(stage.body["targets"][0]["name"])
+
+
+def one_way_elsewhere(stage):
+    stage.server.put(f"/v1/pipes/{stage.body['targets'][0]['name']}", one_way=True)
 
 
 def permit_elsewhere(stage):
@@ -184,6 +192,39 @@ def queue(*items, maxsize=0, closed=False):
     return make
 
 
+def pipe(*sent, claims="", closed="", **options):
+    """A pipe with what was SENT from a; a session (the request has it) CLAIMS and CLOSED ends."""
+    def make(stage):
+        stage.server.put(stage.pipe, **options)
+        for message in sent:
+            stage.server.post(stage.pipe + "/send", end="a", **message)
+        who = session()(stage)
+        if "session" in (stage.body or {}):
+            stage.body["session"] = who
+        for operation, ends in (("/claim", claims), ("/close", closed)):
+            for end in ends:
+                stage.server.post(stage.pipe + operation, end=end, session=who)
+    return make
+
+
+def one_way_pipe(stage):
+    """The end of the request is the one that does not do that."""
+    pipe(one_way=True)(stage)
+
+
+def pipe_deleted(stage):
+    """What waits in it, does so until it is deleted."""
+    pipe({"text": "x"}, max_bytes=1)(stage)
+    if not stage.target.endswith("/send"):
+        stage.body["end"] = "a"
+
+    def late():
+        stage.others.append(stage.server.send("POST", "/v1/wait", {"targets": [
+            {"kind": "pipe", "name": stage.name, "end": "a"}]}))
+        assert stage.server.call("DELETE", stage.pipe).status == 204
+    stage.late = late
+
+
 def event(is_set=False, waiters=0):
     def make(stage):
         stage.server.put(stage.event)
@@ -200,6 +241,23 @@ def latch(start=1, count=None, waiters=0):
             stage.server.post(stage.latch + "/count_down", count=start - count)
         wait(stage, stage.latch, waiters=waiters)
     return make
+
+
+def cells(value=None, **options):
+    """The value, or the array of 4, of the path; what it holds, at index 1."""
+    def make(stage):
+        index = {}
+        if stage.cells.startswith("/v1/arrays/"):
+            options.setdefault("length", 4)
+            index["index"] = 1
+        stage.server.put(stage.cells, **{"type": "i64", **options})
+        if value is not None:
+            stage.server.post(stage.cells + "/store", value=value, **index)
+    return make
+
+
+def text_cells(value=None):
+    return cells(value, type="text", room=20)
 
 
 def barrier(parties=3, waiting=0, broken=False):
@@ -297,6 +355,9 @@ def deleted_while_waiting(stage):
     if "/conditions/" in stage.target:
         condition_deleted(stage)
         return
+    if "/pipes/" in stage.target:
+        pipe_deleted(stage)
+        return
     simple = next((kind for kind in ("events", "latches", "barriers")
                    if f"/{kind}/" in stage.target), None)
     if simple:
@@ -306,6 +367,10 @@ def deleted_while_waiting(stage):
     elif stage.is_held_kind():
         stage.acquire()
         target, counts = stage.object, ("waiters",)
+    elif stage.target.endswith("/changes"):
+        stage.server.put(stage.object)
+        stage.body.pop("after", None)
+        target, counts = stage.object, ("watchers",)
     else:
         stage.server.put(stage.queue, maxsize=1)
         if "/put" in stage.target:
@@ -434,6 +499,32 @@ def timer(state="created"):
     return make
 
 
+def entries(stage):
+    """A dict or list as the document's examples know it."""
+    if "/dicts/" in stage.object:
+        stage.server.post(stage.object + "/set", key="colour", json="blue")
+        stage.server.post(stage.object + "/set", key="note", text="a line")
+        stage.server.post(stage.object + "/set", key="colour", json="green")
+    else:
+        stage.server.post(stage.object + "/extend", values=[3, 1, 2])
+
+
+def noted_entries(stage):
+    """The same, with its changes kept from the first on."""
+    stage.server.put(stage.object)
+    stage.server.post(stage.object + "/changes", timeout=0)
+    entries(stage)
+
+
+def mixed_list(stage):
+    stage.server.post(stage.object + "/extend", values=[1, "a"])
+
+
+def other_dict_is_small(stage):
+    entries(stage)
+    stage.server.put("/v1/dicts/" + stage.body["to"], max_entry_bytes=1)
+
+
 BOTH_JSON_TEXT_BYTES = {
     "json": queue({"json": {"resize": "cat.png", "width": 640}}),
     "text": queue({"text": "a line, with any character: ☃"}),
@@ -523,6 +614,31 @@ BEFORE = {
     ("getMapResults", "failed"): ended_map("fail", ["no such picture"]),
     ("waitForMap", "default"): ended_map(),
     ("waitForMap", "too_early"): held_map,
+    ("listPipes", "one"): pipe({"json": 1}, {"json": 2}, claims="a"),
+    ("getPipe", "default"): pipe({"json": 1}, {"json": 2}, claims="a"),
+    ("getPipe", "closed"): pipe({"json": 1}, {"json": 2}, claims="a", closed="a"),
+    ("putPipe", "again"): pipe(),
+    ("putPipe", "conflict"): pipe(),
+    ("claimPipe", "default"): pipe(),
+    ("claimPipe", "again"): pipe(claims="b"),
+    ("claimPipe", "closed"): pipe(claims="a", closed="a"),
+    ("closePipe", "default"): pipe(claims="a"),
+    **{(operation, "not_claimed"): pipe(claims="b") for operation in (
+        "closePipe", "sendThroughPipe", "receiveFromPipe", "pollPipe")},
+    **{(operation, "one_way"): one_way_pipe for operation in (
+        "sendThroughPipe", "receiveFromPipe", "pollPipe")},
+    ("waitForFirst", "one_way"): one_way_elsewhere,
+    ("sendThroughPipe", "text"): pipe(claims="a"),
+    ("sendThroughPipe", "full"): pipe({"text": "hello"}, max_bytes=5),
+    ("sendThroughPipe", "broken"): pipe(claims="b", closed="b"),
+    ("receiveFromPipe", "json"): pipe({"json": {"resize": "cat.png", "width": 640}}),
+    ("receiveFromPipe", "text"): pipe({"text": "hello"}, claims="b"),
+    ("receiveFromPipe", "empty"): pipe(),
+    ("receiveFromPipe", "end_of_file"): pipe(claims="a", closed="a"),
+    ("receiveFromPipe", "too_large"): pipe({"text": "longer than four bytes is it"}),
+    ("pollPipe", "message"): pipe({"json": 1}),
+    ("pollPipe", "end_of_file"): pipe(claims="a", closed="a"),
+    ("pollPipe", "nothing"): pipe(),
     ("listEvents", "one"): event(),
     ("getEvent", "default"): event(),
     ("getEvent", "set"): event(True),
@@ -539,6 +655,26 @@ BEFORE = {
     ("countDownLatch", "beyond"): latch(3),
     ("waitForLatch", "default"): changes_later(latch(), "waiters", "/count_down"),
     ("waitForLatch", "open_already"): latch(1, 0),
+    ("listValues", "one"): cells(),
+    ("getValue", "default"): cells(5),
+    ("getValue", "text"): text_cells("ready"),
+    ("putValue", "again"): cells(5),
+    ("putValue", "conflict"): cells(),
+    ("loadValue", "default"): cells(5),
+    ("addValue", "default"): cells(5),
+    ("exchangeValue", "default"): cells(5),
+    ("compareExchangeValue", "default"): cells(5),
+    ("compareExchangeValue", "other"): cells(5),
+    ("listArrays", "one"): cells(),
+    ("getArray", "default"): cells(),
+    ("getArray", "text"): text_cells(),
+    ("putArray", "again"): cells(),
+    ("putArray", "whatever_it_has"): cells(),
+    ("putArray", "conflict"): cells(),
+    ("getArrayItems", "default"): cells(5),
+    **{(f"{verb}Array", example): cells(5)
+       for verb in ("load", "store", "add", "exchange", "compareExchange", "write")
+       for example in ("default", "large", "other", "out_of_range", "mismatch")},
     ("listBarriers", "one"): barrier(),
     ("getBarrier", "default"): barrier(),
     ("getBarrier", "waited_for"): barrier(waiting=2),
@@ -597,6 +733,33 @@ BEFORE = {
     ("getTimer", "waiting"): timer("waiting"),
     ("startTimer", "started"): timer("waiting"),
     ("startTimer", "cancelled"): timer("cancelled"),
+    **{(f"{operation}{kind}", example): before for kind in ("Dict", "List")
+       for operation, example, before in (
+           ("get", "default", entries),
+           ("put", "again", made_with(max_entries=100)), ("put", "conflict", made_with()),
+           ("clear", "default", entries))},
+    **{(operation, example): entries for operation, examples_of in {
+        "getEntry": ["default"], "getEntryByKey": ["default"],
+        "popEntry": ["default", "fallback", "too_large"],
+        "setDefaultEntry": ["there", "too_large"], "popLastEntry": ["default", "too_large"],
+        "removeEntry": ["default"], "containsKey": ["default", "not_there"],
+        "copyDict": ["default"], "lengthOfDict": ["default"],
+        "updateDict": ["items"], "listEntries": ["default"], "listEntryKeys": ["default"],
+        "listEntryValues": ["default"], "getListItem": ["default"], "putListItem": ["default"],
+        "listItems": ["default"], "appendToList": ["default", "text"],
+        "extendList": ["default", "messages"], "insertIntoList": ["default", "at_the_end"],
+        "spliceList": ["default", "removal"], "popFromList": ["default", "first", "too_large"],
+        "removeFromList": ["default", "no_value"],
+        "indexInList": ["default", "from", "no_value"], "countInList": ["default"],
+        "updateList": ["default"], "reverseList": ["default"], "lengthOfList": ["default"],
+        "sortList": ["default", "descending"]}.items() for example in examples_of},
+    **{(f"poll{kind}", example): noted_entries for kind in ("Dict", "List")
+       for example in ("default", "nothing")},
+    ("listDicts", "one"): entries,
+    ("listLists", "one"): entries,
+    ("sortList", "mixed"): mixed_list,
+    ("copyDict", "overflow"): other_dict_is_small,
+    ("popLastEntry", "no_key"): made_with(),
 }
 
 
@@ -613,14 +776,23 @@ def foreign_host(stage):
 def absent(stage):
     if stage.target == "/v1/tasks":
         stage.target += f"?pool={stage.name}"
+    if "/pipes/" in stage.target and stage.body:
+        in_a_session(stage)
     if "token" in (stage.body or {}):
         stage.body["token"] = "1"
 
 
 def long_body(stage):
-    large = stage.target.endswith(("/put", "/put_many", "/batch", "/tasks", "/map"))
+    large = stage.target.endswith((
+        "/put", "/put_many", "/send", "/batch", "/tasks", "/map", "/store", "/exchange",
+        "/compare_exchange", "/write"))
     if stage.object.split("/")[2] in ("processes", "threads", "timers"):
         large = stage.target == stage.object  # a PUT
+    if stage.object.split("/")[2] in ("dicts", "lists"):
+        large = stage.target.endswith((
+            "/set", "/setdefault", "/update", "/append", "/extend", "/insert", "/splice", "/index",
+            "/count", "/items/colour", "/items/0"))
+        large |= stage.target.endswith("/pop" if "/dicts/" in stage.target else "/remove")
     stage.body = b" " * (25 << 20 if large else 65537)
 
 
@@ -632,6 +804,9 @@ def not_json(stage):
 def other_request(stage):
     key = ("Idempotency-Key", f"example-{next(_keys)}")
     stage.headers.append(key)
+    if "/dicts/" in stage.target or "/lists/" in stage.target:
+        stage.server.call("POST", f"/v1/dicts/{stage.name}-other/clear", {}, [key])
+        return
     if "/pools/" in stage.target:
         pool()(stage)
         first = {"function": "echo", **({"items": [1]} if "/map" in stage.target else {})}
@@ -642,6 +817,13 @@ def other_request(stage):
         barrier()(stage)
         stage.server.call("POST", stage.target, {}, [key])
         stage.target = stage.target.replace(stage.name, stage.name + "-other")
+        return
+    if stage.cells.startswith(("/v1/values/", "/v1/arrays/")):
+        cells()(stage)
+        first = {key: 1 for key in stage.body}
+        if "values" in first:
+            first["values"] = [1]
+        assert stage.server.call("POST", stage.target, first, [key]).status == 200
         return
     if "/conditions/" in stage.target and "/acquire" not in stage.target:
         condition_held()(stage)
@@ -655,6 +837,14 @@ def other_request(stage):
     if stage.is_held_kind() and stage.target.endswith(("/release", "/break")):
         held_lock(stage)
         stage.server.call("POST", stage.target, {"token": "1"}, [key])
+        return
+    if "/pipes/" in stage.target:
+        pipe({"text": "hello"}, {"text": "hello"}, claims="ab")(stage)
+        first = {**stage.body, "end": "a" if "/c" in stage.target else "b"}
+        if "/send" in stage.target:
+            first["json"] = 1
+        assert stage.server.call("POST", stage.target, first, [key]).status == 200
+        stage.body = {**first, "end": "b" if "/c" in stage.target else "a"}
         return
     event(True)(stage)
     latch(1, 0)(stage)
@@ -674,8 +864,42 @@ def other_request(stage):
     assert answer.status in (200, 201)
 
 
+def overflow(stage):
+    """A value of more than one byte is too long."""
+    stage.server.put(stage.object, max_entry_bytes=1)
+    if "{index}" in stage.path:
+        stage.server.post(stage.object + "/append", json=1)
+
+
+def changed(stage):
+    """Nothing has the version that the example asks for."""
+    entries(stage)
+    if "/items/" in stage.target:
+        stage.headers.append(("If-Match", '"1234567"'))
+
+
+def no_key(stage):
+    entries(stage)
+    if "colour" in stage.target:
+        stage.target = stage.target.replace("colour", "taste")
+    if stage.body is not None and "key" in stage.body:
+        stage.body["key"] = "taste"
+
+
+def out_of_range(stage):
+    entries(stage)
+    if "/items/0" in stage.target:
+        stage.target = stage.target.replace("/items/0", "/items/7")
+
+
+def too_large_page(stage):
+    entries(stage)
+    stage.target += "?max_bytes=0"
+
+
 SHARED = {function.__name__: function for function in (
-    unknown_argument, foreign_host, absent, long_body, not_json, other_request)}
+    unknown_argument, foreign_host, absent, long_body, not_json, other_request, overflow, changed,
+    no_key, out_of_range, too_large_page)}
 SHARED["deleted"] = deleted_while_waiting
 
 

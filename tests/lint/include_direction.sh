@@ -8,7 +8,8 @@ allowed() { # allowed <room>
     case $1 in
     base) ;;
     arena) echo base ;;
-    sync | data) echo base arena ;;
+    sync) echo base arena ;;
+    data) echo base arena sync ;;
     session) echo base arena sync data ;;
     run) echo base arena sync data session ;;
     work) echo base run ;;

@@ -22,8 +22,8 @@
 #define CREW_PATIENCE_NS INT64_C(5000000000)
 #define CREW_SECONDS 20 /* nobody waits longer for anything */
 
-enum { PLAIN, FAIR };       /* locks */
-enum { BOUNDED, OPEN_END }; /* queues */
+enum { PLAIN, FAIR };                       /* locks */
+enum { BOUNDED, OPEN_END, FROM_A, FROM_B }; /* queues, and directions of a pipe */
 
 #define CREW_MAXSIZE 4 /* of the bounded one */
 
@@ -64,8 +64,8 @@ struct crew_board {
     _Atomic uint64_t lost; /* acknowledged, never taken, and their places used again */
     _Atomic uint8_t
         fate[CREW_MOST][CREW_MESSAGES]; /* of the last so many messages: enum crew_fate */
-    /* [queue][consumer][producer]: last number taken + 1 */
-    _Atomic uint32_t newest[2][CREW_MOST][CREW_MOST];
+    /* [queue, or direction of a pipe][consumer][producer]: last number taken + 1 */
+    _Atomic uint32_t newest[4][CREW_MOST][CREW_MOST];
     _Atomic uint64_t share_changes; /* of the following */
     _Atomic uint32_t permits[CREW_MOST],
         shares[CREW_MOST]; /* who has how much: scenarios_shared.h */
@@ -292,10 +292,11 @@ static inline void crew_read(struct crew *c, const uint8_t *data, size_t bytes) 
                      fate == CREW_TAKEN ? "twice" : "though its put failed");
     }
     uint32_t before =
-        atomic_exchange(&c->board->newest[head.queue % 2][c->me][head.producer], head.number + 1);
+        atomic_exchange(&c->board->newest[head.queue % 4][c->me][head.producer], head.number + 1);
     if (before > head.number && !c->board->unordered) {
+        static const char *const names[] = {"bounded", "open", "the pipe from A", "that from B"};
         crew_trouble(c, "message %u.%u after %u in %s, %u bytes", head.producer, head.number,
-                     before - 1, head.queue ? "open" : "bounded", head.bytes);
+                     before - 1, names[head.queue % 4], head.bytes);
     }
     crew_progress(c);
 }

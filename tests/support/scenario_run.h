@@ -47,6 +47,15 @@ static inline bool is_keepers(const char *name) {
     return strncmp(name, "recover.", 8) == 0 || strncmp(name, "expiry.", 7) == 0;
 }
 
+/* Points of dicts and lists have tests of their own: recovery/test_dict.c, test_list.c. */
+static bool is_elsewhere(const char *name) {
+    static const char *const rooms[] = {"dict.", "changes.", "list.", "alloc.chain."};
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+        if (strncmp(name, rooms[i], strlen(rooms[i])) == 0) return true;
+    }
+    return false;
+}
+
 static void count_passage(const char *name) {
     int i = find_point(&passages->all, name);
     if (i >= 0) atomic_fetch_add_explicit(&passages->counted[i], 1, memory_order_relaxed);
@@ -72,6 +81,7 @@ static void list_points(struct points *p) {
                 char *at = strstr(line, "ILI_POINT(\""), *end;
                 if (!at || !(end = strchr(at += 11, '"')) || end - at > 47) continue;
                 *end = 0;
+                if (is_elsewhere(at)) continue;
                 if (find_point(p, at) < 0 && p->count < POINTS_MOST) {
                     strcpy(p->names[p->count++], at);
                 }

@@ -7,7 +7,9 @@
 #include <stdio.h>
 
 #include "support/crew.h"
+#include "support/scenarios_cells.h"
 #include "support/scenarios_owner.h"
+#include "support/scenarios_pipe.h"
 #include "support/scenarios_shared.h"
 #include "support/scenarios_simple.h"
 #include "support/several.h"
@@ -274,6 +276,8 @@ struct scenario {
 
 #define AT_EVENT .nudge = nudge_event, .settle = settle_event
 #define AT_LATCH .nudge = nudge_latch, .settle = settle_latch
+#define AT_COUNT .nudge = nudge_count, .settle = settle_count
+#define AT_TEXTS .settle = settle_texts
 #define AT_BARRIER .nudge = nudge_barrier, .settle = settle_barrier
 
 static const struct scenario scenarios[] = {
@@ -332,6 +336,17 @@ static const struct scenario scenarios[] = {
     {"delete latch", delete_latch, {crew_use_latch, crew_use_latch, crew_use_latch}, AT_LATCH},
     {"barrier", use_barrier, {crew_meet, crew_meet, crew_meet}, AT_BARRIER},
     {"delete barrier", delete_barrier, {crew_meet, crew_meet, crew_meet}, AT_BARRIER},
+    {"count", use_count, {crew_watch_count, crew_watch_count, crew_count}, AT_COUNT},
+    {"delete count", delete_count, {crew_watch_count, crew_watch_count, crew_count}, AT_COUNT},
+    {"texts", use_texts, {crew_use_texts, crew_use_texts}, AT_TEXTS},
+    {"delete texts", delete_texts, {crew_use_texts, crew_use_texts}, AT_TEXTS},
+    {"pipe",
+     use_pipe,
+     {pipe_send_a, pipe_receive_b, pipe_send_b, pipe_receive_a},
+     .nudge = nudge_pipe,
+     .settle = settle_pipe},
+    {"ends of pipes", come_and_go, {receive_to_the_end, receive_to_the_end}, .settle = settle_ends},
+    {"own pipes", own_pipes, {crew_hammer_plain}, .settle = settle_own_pipes},
     {"all at once",
      several_die_acquiring,
      {several_take_all, several_take_all, several_feed},

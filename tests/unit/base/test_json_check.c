@@ -134,3 +134,18 @@ Test(base_json_check, depth_has_a_limit) {
     cr_assert_not(nested(ILI_JSON_DEPTH_MOST + 1));
     cr_assert_not(nested(10000000)); /* nor does it cost stack */
 }
+
+Test(base_json_check, says_how_far_it_is_json) {
+    static const struct {
+        const char *text;
+        size_t where;
+    } wrong[] = {{"", 0},         {" x", 1},   {"[1,]", 3},      {"{\"a\":}", 5},
+                 {"[1] 2", 4},    {"\"ab", 3}, {"{\"a\" 1}", 5}, {"1.x", 2},
+                 {"[1,\xff]", 0}, {"tru", 0},  {"[[[", 3}};
+    size_t where = 99;
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_assert_not(ili_json_check_at(wrong[i].text, strlen(wrong[i].text), &where));
+        cr_assert_eq(where, wrong[i].where, "%s: %zu", wrong[i].text, where);
+    }
+    cr_assert(ili_json_check_at("[1] ", 4, &where));
+}

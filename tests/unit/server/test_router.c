@@ -20,6 +20,7 @@ Test(server_router, each_route_is_found_by_its_path_alone) {
         strcat(url, r->collection);
         if (r->named) strcat(url, "/some%2Fname");
         if (r->operation) strcat(strcat(url, "/"), r->operation);
+        if (r->flags & ILI_ROUTE_PART) strcat(url, "/some%2Fpart");
         unsigned found = 0;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             uint16_t methods;

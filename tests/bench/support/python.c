@@ -1,4 +1,4 @@
-#include "support/python_pool.h"
+#include "support/python.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -12,12 +12,12 @@
 static pid_t child;
 static FILE *to, *from;
 
-void bench_python_start(int workers) {
-    char script[4096], number[16];
+void bench_python_start(const char *script, int argument, const char *warm) {
+    char path[4096], number[16];
     int in[2], out[2];
     const char *source = getenv("INTERLOCK_SOURCE");
-    snprintf(script, sizeof script, "%s/tests/bench/support/python_pool.py", source ? source : ".");
-    snprintf(number, sizeof number, "%d", workers);
+    snprintf(path, sizeof path, "%s/tests/bench/support/%s", source ? source : ".", script);
+    snprintf(number, sizeof number, "%d", argument);
     if (pipe(in) != 0 || pipe(out) != 0) bench_die("pipe");
     child = fork();
     if (child < 0) bench_die("fork");
@@ -29,7 +29,7 @@ void bench_python_start(int workers) {
             close(in[i]);
             close(out[i]);
         }
-        execlp("python3", "python3", script, number, (char *)NULL);
+        execlp("python3", "python3", path, number, (char *)NULL);
         _exit(127);
     }
     close(in[0]);
@@ -37,7 +37,7 @@ void bench_python_start(int workers) {
     to = fdopen(in[1], "w");
     from = fdopen(out[0], "r");
     if (!to || !from) bench_die("fdopen");
-    (void)bench_python_map(1000);
+    (void)bench_python_ask(warm, 1000);
 }
 
 void bench_python_stop(void) {
@@ -46,16 +46,12 @@ void bench_python_stop(void) {
     waitpid(child, NULL, 0);
 }
 
-static double ask(const char *what, int count) {
+double bench_python_ask(const char *what, int count) {
     char line[64], *end;
     fprintf(to, "%s %d\n", what, count);
     fflush(to);
-    if (!fgets(line, sizeof line, from)) bench_die("python_pool.py");
+    if (!fgets(line, sizeof line, from)) bench_die("the Python program does not answer");
     double rate = strtod(line, &end);
-    if (end == line) bench_die("python_pool.py");
+    if (end == line) bench_die("the Python program answers nonsense");
     return rate;
 }
-
-double bench_python_map(int count) { return ask("map", count); }
-
-double bench_python_apply(int count) { return ask("apply", count); }
