@@ -19,6 +19,11 @@ il_status ili_fault_set(struct ili_fault *fault, il_status status, const char *f
     return status;
 }
 
+il_status ili_fault_expected(struct ili_fault *fault, const char *field, const char *expected) {
+    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s%sexpected %s", field ? field : "",
+                         field ? ": " : "", expected);
+}
+
 void ili_fault_place(struct ili_fault *fault, const char *array, size_t index,
                      const char *expected) {
     struct ili_fault inner = *fault;

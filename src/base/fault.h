@@ -23,6 +23,9 @@ il_status ili_fault_set(struct ili_fault *fault, il_status status, const char *f
                         const char *expected, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* IL_EINVAL: FIELD (NULL: no part is to blame) is not as EXPECTED, in those words. */
+il_status ili_fault_expected(struct ili_fault *fault, const char *field, const char *expected);
+
 /* FAULT is about the INDEXth element of ARRAY: says so in its field and detail. EXPECTED: what to expect if it
  * does not say. */
 void ili_fault_place(struct ili_fault *fault, const char *array, size_t index,

@@ -141,26 +141,22 @@ struct fields {
     bool start, skip_if_running;
 };
 
-static il_status wrong(struct ili_fault *fault, const char *field, const char *expected) {
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
-}
-
 static il_status read_when(const struct fields *f, struct ili_alarm_options *out,
                            struct ili_fault *fault) {
     int given = (f->after_ns >= 0) + (f->every_ns >= 0) + (f->cron[0] != 0);
     if (given != 1) {
         const char *field = given == 0 ? "after" : f->cron[0] ? "cron" : "every";
-        return wrong(fault, field, "exactly one of after, every and cron");
+        return ili_fault_expected(fault, field, "exactly one of after, every and cron");
     }
     out->local = strcmp(f->time_zone, "local") == 0;
     if (f->time_zone[0] && !out->local && strcmp(f->time_zone, "UTC") != 0) {
-        return wrong(fault, "time_zone", "UTC or local");
+        return ili_fault_expected(fault, "time_zone", "UTC or local");
     }
     if (f->time_zone[0] && !f->cron[0]) {
-        return wrong(fault, "time_zone", "to be absent where there is no cron");
+        return ili_fault_expected(fault, "time_zone", "to be absent where there is no cron");
     }
     if (f->repeat && f->after_ns >= 0) {
-        return wrong(fault, "repeat", "to be absent where there is after");
+        return ili_fault_expected(fault, "repeat", "to be absent where there is after");
     }
     out->kind = f->cron[0] ? ILI_ALARM_CRON : f->every_ns >= 0 ? ILI_ALARM_EVERY : ILI_ALARM_AFTER;
     out->period_ns = f->every_ns >= 0 ? f->every_ns : f->after_ns;

@@ -59,7 +59,7 @@ static il_status read_query(struct ili_request *request, struct range *range,
     range->count = ITEMS_MOST;
     if (status == IL_OK && params[0].given &&
         !ili_number_read(IL_I64, start, params[0].bytes, &range->start)) {
-        return ili_fault_set(fault, IL_EINVAL, "start", expected, "start: expected %s", expected);
+        return ili_fault_expected(fault, "start", expected);
     }
     if (status == IL_OK && params[1].given) {
         status =
@@ -131,8 +131,7 @@ static il_status read_values(const struct ili_cells_place *place, const struct i
     struct ili_value value;
     size_t count = json_array_size(values->json), at = 0; /* 0 also if it is no array */
     if (count < 1 || count > ITEMS_MOST) {
-        return ili_fault_set(fault, IL_EINVAL, "values", "an array of 1 to 10000 numbers",
-                             "values: expected an array of 1 to 10000 numbers");
+        return ili_fault_expected(fault, "values", "an array of 1 to 10000 numbers");
     }
     if (!ili_cells_is_number(place->type)) {
         return ili_fault_set(fault, IL_ETYPE, "values", "numbers",

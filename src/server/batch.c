@@ -53,7 +53,7 @@ static il_status wrong(struct ili_fault *fault, size_t index, const char *field,
     char where[sizeof fault->field];
     snprintf(where, sizeof where, "operations[%zu]%s%.40s", index, field ? "." : "",
              field ? field : "");
-    return ili_fault_set(fault, IL_EINVAL, where, expected, "%s: expected %s", where, expected);
+    return ili_fault_expected(fault, where, expected);
 }
 
 static il_status missing(struct ili_fault *fault, size_t index, const char *field) {
@@ -211,8 +211,7 @@ void ili_batch(struct ili_request *request) {
     }
     size_t count = json_array_size(operations.json); /* 0 also if it is no array */
     if (count < 1 || count > MOST) {
-        ili_fault_set(&fault, IL_EINVAL, "operations", "an array of 1 to 100 operations",
-                      "operations: expected an array of 1 to 100 operations");
+        ili_fault_expected(&fault, "operations", "an array of 1 to 100 operations");
         ili_reply_fault(request, &fault);
         json_decref(operations.json);
         return;

@@ -11,10 +11,6 @@ static bool is_exec(const struct ili_pool *pool) {
     return ili_pool_options(pool)->kind == ILI_POOL_EXEC;
 }
 
-static il_status wrong(struct ili_fault *fault, const char *field, const char *expected) {
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
-}
-
 void ili_value_unbreak(const struct ili_value *value) {
     for (char *at = value->at, *end = at + value->bytes; at < end; at++) {
         if (*at == '\n' || *at == '\r') *at = ' ';
@@ -26,7 +22,8 @@ il_status ili_call_function(const struct ili_pool *pool, const struct ili_value 
     const char *text = json_string_value(value->json); /* NULL: absent, or no string */
     size_t length = json_string_length(value->json);
     if (is_exec(pool)) {
-        if (value->json) return wrong(fault, "function", "to be absent: the pool runs a program");
+        if (value->json)
+            return ili_fault_expected(fault, "function", "to be absent: the pool runs a program");
         *function = NULL;
         *bytes = 0;
         return IL_OK;
@@ -35,7 +32,7 @@ il_status ili_call_function(const struct ili_pool *pool, const struct ili_value 
         return ili_fault_set(fault, IL_EINVAL, "function", "to be given", "function: is missing");
     }
     if (!text || length < 1 || length > ILI_FUNCTION_BYTES_MOST || memchr(text, 0, length)) {
-        return wrong(fault, "function", "a string of 1 to 255 bytes without NUL");
+        return ili_fault_expected(fault, "function", "a string of 1 to 255 bytes without NUL");
     }
     *function = text;
     *bytes = length;
@@ -49,18 +46,18 @@ static bool is_argument(const json_t *json) {
 
 il_status ili_call_args(const struct ili_pool *pool, const char *field,
                         const struct ili_value *value, struct ili_fault *fault) {
-    if (!json_is_array(value->json)) return wrong(fault, field, "an array");
+    if (!json_is_array(value->json)) return ili_fault_expected(fault, field, "an array");
     if (is_exec(pool)) {
         for (size_t i = 0; i < json_array_size(value->json); i++) {
             char where[sizeof fault->field];
             snprintf(where, sizeof where, "%.48s[%zu]", field, i);
             if (!is_argument(json_array_get(value->json, i))) {
-                return wrong(fault, where, "a string without NUL");
+                return ili_fault_expected(fault, where, "a string without NUL");
             }
         }
     }
     if (value->bytes > ILI_VALUE_DEPTH && ili_value_depth(value) > ILI_VALUE_DEPTH) {
-        return wrong(fault, field, "at most 64 levels of nesting");
+        return ili_fault_expected(fault, field, "at most 64 levels of nesting");
     }
     ili_value_unbreak(value);
     return IL_OK;
@@ -69,10 +66,11 @@ il_status ili_call_args(const struct ili_pool *pool, const char *field,
 il_status ili_call_kwargs(const struct ili_pool *pool, const struct ili_value *value,
                           struct ili_fault *fault) {
     if (!value->json) return IL_OK;
-    if (!json_is_object(value->json)) return wrong(fault, "kwargs", "an object");
-    if (is_exec(pool)) return wrong(fault, "kwargs", "to be absent: the pool runs a program");
+    if (!json_is_object(value->json)) return ili_fault_expected(fault, "kwargs", "an object");
+    if (is_exec(pool))
+        return ili_fault_expected(fault, "kwargs", "to be absent: the pool runs a program");
     if (ili_value_depth(value) > ILI_VALUE_DEPTH) {
-        return wrong(fault, "kwargs", "at most 64 levels of nesting");
+        return ili_fault_expected(fault, "kwargs", "at most 64 levels of nesting");
     }
     ili_value_unbreak(value);
     return IL_OK;
@@ -84,19 +82,20 @@ static il_status read_input(const struct ili_pool *pool, const struct ili_value 
                             struct ili_fault *fault) {
     const char *field = text->json ? "input" : "input_base64";
     if (!text->json && !base64->json) return IL_OK;
-    if (!is_exec(pool)) return wrong(fault, field, "to be absent: only an exec pool has one");
+    if (!is_exec(pool))
+        return ili_fault_expected(fault, field, "to be absent: only an exec pool has one");
     if (text->json && base64->json) {
-        return wrong(fault, "input_base64", "to be absent where there is an input");
+        return ili_fault_expected(fault, "input_base64", "to be absent where there is an input");
     }
     if (text->json) {
         call->input = json_string_value(text->json);
         call->input_bytes = json_string_length(text->json);
-        return call->input ? IL_OK : wrong(fault, field, "a string");
+        return call->input ? IL_OK : ili_fault_expected(fault, field, "a string");
     }
     const char *digits = json_string_value(base64->json);
     size_t bytes = json_string_length(base64->json);
     if (!digits || !ili_base64_decode(base64->at, &bytes, digits, bytes)) {
-        return wrong(fault, field, "a string of padded base64 (RFC 4648)");
+        return ili_fault_expected(fault, field, "a string of padded base64 (RFC 4648)");
     }
     call->input = base64->at;
     call->input_bytes = bytes;

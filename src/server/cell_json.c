@@ -44,7 +44,7 @@ static il_status read_number(const struct ili_cells_place *place, const struct i
     }
     if (fits) return IL_OK;
     const char *range = ili_number_range(place->type);
-    return ili_fault_set(fault, IL_EINVAL, where, range, "%s: expected %s", where, range);
+    return ili_fault_expected(fault, where, range);
 }
 
 il_status ili_cell_json_read(const struct ili_cells_place *place, const struct ili_value *value,

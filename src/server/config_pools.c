@@ -25,8 +25,7 @@ static il_status read_definition(const json_t *value, struct ili_pool_definition
                                  struct ili_fault *fault) {
     struct ili_value body;
     if (json_object_size(value) == 0) {
-        return ili_fault_set(fault, IL_EINVAL, "command", "to be given, or a module",
-                             "command: expected to be given, or a module");
+        return ili_fault_expected(fault, "command", "to be given, or a module");
     }
     /* the file's values, written out again, are a body as HTTP has it */
     char *text = json_dumps(value, JSON_COMPACT);

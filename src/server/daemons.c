@@ -10,7 +10,7 @@ il_status ili_daemon_check(bool daemon, const char *session, struct ili_fault *f
     if (daemon == (session[0] != 0)) return IL_OK;
     const char *expected = daemon ? "the id of the session that the daemon ends with"
                                   : "nothing, since only a daemon belongs to a session";
-    return ili_fault_set(fault, IL_EINVAL, "session", expected, "session: expected %s", expected);
+    return ili_fault_expected(fault, "session", expected);
 }
 
 il_status ili_daemon_bind(struct ili_server *server, struct ili_daemon *daemon, const char *session,

@@ -10,10 +10,6 @@
 #include "server/server.h"
 #include "server/task_options.h"
 
-static il_status wrong(struct ili_fault *fault, const char *field, const char *expected) {
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
-}
-
 static il_status no_memory(struct ili_fault *fault) {
     return ili_fault_set(fault, IL_ENOMEM, NULL, NULL, "the server has no memory for the call");
 }
@@ -27,23 +23,25 @@ static il_status check(const struct ili_deferred_fields *f, struct ili_fault *fa
     }
     if (f->function.json &&
         (!function || bytes < 1 || bytes > ILI_FUNCTION_BYTES_MOST || strlen(function) != bytes)) {
-        return wrong(fault, "function", "a string of 1 to 255 bytes without NUL");
+        return ili_fault_expected(fault, "function", "a string of 1 to 255 bytes without NUL");
     }
-    if (f->args.json && !json_is_array(f->args.json)) return wrong(fault, "args", "an array");
+    if (f->args.json && !json_is_array(f->args.json))
+        return ili_fault_expected(fault, "args", "an array");
     if (f->kwargs.json && !json_is_object(f->kwargs.json)) {
-        return wrong(fault, "kwargs", "an object");
+        return ili_fault_expected(fault, "kwargs", "an object");
     }
     if (f->args.json && ili_value_depth(&f->args) > ILI_VALUE_DEPTH) {
-        return wrong(fault, "args", "at most 64 levels of nesting");
+        return ili_fault_expected(fault, "args", "at most 64 levels of nesting");
     }
     if (f->kwargs.json && ili_value_depth(&f->kwargs) > ILI_VALUE_DEPTH) {
-        return wrong(fault, "kwargs", "at most 64 levels of nesting");
+        return ili_fault_expected(fault, "kwargs", "at most 64 levels of nesting");
     }
     double seconds = json_number_value(f->time_limit.json);
     if (f->time_limit.json && !json_is_null(f->time_limit.json) &&
         !(json_is_number(f->time_limit.json) && seconds >= 0.001 &&
           seconds <= (double)ILI_YEAR_NS / 1e9)) {
-        return wrong(fault, "time_limit", "a number of seconds from 0.001 to 31536000");
+        return ili_fault_expected(fault, "time_limit",
+                                  "a number of seconds from 0.001 to 31536000");
     }
     return IL_OK;
 }

@@ -11,8 +11,7 @@
 #include "server/refusal.h"
 #include "server/reply.h"
 #include "server/server.h"
-
-#define CHANGES_MOST 65536u
+#include "server/update.h"
 
 struct updating {
     struct ili_value changes, items; /* json is owned */
@@ -21,7 +20,8 @@ struct updating {
     size_t count;
 };
 
-static il_status make_room(struct updating *u, size_t count, struct ili_fault *fault) {
+static il_status make_room(void *context, size_t count, struct ili_fault *fault) {
+    struct updating *u = context;
     u->list = calloc(count ? count : 1, sizeof *u->list);
     u->places = calloc(count ? count : 1, sizeof *u->places);
     if (u->list && u->places) return IL_OK;
@@ -50,11 +50,6 @@ struct fields {
     uint64_t version;
 };
 
-static il_status refuse(struct ili_fault *fault, const char *field, const char *expected) {
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s%sexpected %s", field ? field : "",
-                         field ? ": " : "", expected);
-}
-
 static il_status read_kind(struct updating *u, const struct fields *f, struct ili_fault *fault) {
     struct ili_payload message = {NULL, 0, 0};
     struct ili_key key;
@@ -63,7 +58,7 @@ static il_status read_kind(struct updating *u, const struct fields *f, struct il
     const char *place = "set";
     const struct ili_value *named = &f->set;
     if (!!f->set.json + !!f->remove.json + !!f->expect.json != 1) {
-        return refuse(fault, NULL, "exactly one of set, remove and expect");
+        return ili_fault_expected(fault, NULL, "exactly one of set, remove and expect");
     }
     if (f->remove.json) {
         what = IL_CHANGE_REMOVE;
@@ -75,10 +70,10 @@ static il_status read_kind(struct updating *u, const struct fields *f, struct il
         named = &f->expect;
     }
     if (what == IL_CHANGE_EXPECT && f->version == IL_VERSION_ANY) {
-        return refuse(fault, "version", "to be given beside expect");
+        return ili_fault_expected(fault, "version", "to be given beside expect");
     }
     if (what != IL_CHANGE_SET && has_message) {
-        return refuse(fault, NULL, "a message only beside set");
+        return ili_fault_expected(fault, NULL, "a message only beside set");
     }
     il_status status = ili_key_read(named, place, &key, fault);
     if (status == IL_OK && what == IL_CHANGE_SET) {
@@ -90,39 +85,19 @@ static il_status read_kind(struct updating *u, const struct fields *f, struct il
     return status;
 }
 
-static il_status read_change(struct updating *u, const struct ili_value *value,
+static il_status read_change(void *context, const struct ili_value *value,
                              struct ili_fault *fault) {
     struct fields f = {.version = IL_VERSION_ANY};
     const struct ili_param params[] = {
         ILI_PARAM_VALUE("set", &f.set), ILI_PARAM_VALUE("remove", &f.remove),
         ILI_PARAM_VALUE("expect", &f.expect), ILI_PARAM_VERSION("version", &f.version),
         ILI_ITEM_PARAMS(&f.item)};
-    il_status status = IL_EINVAL;
-    if (json_is_object(value->json)) {
-        status = ili_params_read_value(value, params, 7, fault);
-    } else {
-        refuse(fault, NULL, "an object");
-    }
-    if (status == IL_OK) status = read_kind(u, &f, fault);
+    il_status status = ili_params_read_value(value, params, 7, fault);
+    if (status == IL_OK) status = read_kind(context, &f, fault);
     json_decref(f.set.json);
     json_decref(f.remove.json);
     json_decref(f.expect.json);
     ili_item_drop(&f.item);
-    return status;
-}
-
-static il_status read_changes(struct updating *u, struct ili_fault *fault) {
-    struct ili_value_walk walk = {0};
-    struct ili_value value;
-    size_t count = json_array_size(u->changes.json);
-    if (!json_is_array(u->changes.json) || count > CHANGES_MOST) {
-        return refuse(fault, "changes", "an array of at most 65536 changes");
-    }
-    il_status status = make_room(u, count, fault);
-    while (status == IL_OK && ili_value_next(&u->changes, &walk, &value)) {
-        status = read_change(u, &value, fault);
-        if (status != IL_OK) ili_fault_place(fault, "changes", u->count, "a change");
-    }
     return status;
 }
 
@@ -131,8 +106,8 @@ static il_status read_changes(struct updating *u, struct ili_fault *fault) {
 static il_status read_items(struct updating *u, struct ili_fault *fault) {
     struct ili_value_walk walk = {0};
     struct ili_value value;
-    if (!json_is_object(u->items.json) || json_object_size(u->items.json) > CHANGES_MOST) {
-        return refuse(fault, "items", "an object of at most 65536 members");
+    if (!json_is_object(u->items.json) || json_object_size(u->items.json) > ILI_UPDATE_MOST) {
+        return ili_fault_expected(fault, "items", "an object of at most 65536 members");
     }
     il_status status = make_room(u, json_object_size(u->items.json), fault);
     while (status == IL_OK && ili_value_next(&u->items, &walk, &value)) {
@@ -183,10 +158,10 @@ void ili_dicts_update(struct ili_request *request) {
                                        ILI_PARAM_VALUE("items", &u.items)};
     il_status status = ili_params_read(request->body, request->body_bytes, params, 2, &fault);
     if (status == IL_OK && !u.changes.json == !u.items.json) {
-        status = refuse(&fault, "body", "exactly one of changes and items");
+        status = ili_fault_expected(&fault, "body", "exactly one of changes and items");
     }
     if (status == IL_OK && u.changes.json) {
-        status = read_changes(&u, &fault);
+        status = ili_update_read(&u.changes, &u, make_room, read_change, &fault);
     } else if (status == IL_OK) {
         status = read_items(&u, &fault);
     }

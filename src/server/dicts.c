@@ -110,7 +110,7 @@ void ili_dicts_copy(struct ili_request *request) {
     const struct ili_param params[] = {{"to", ILI_PARAM_IS_TEXT, to, 1, IL_NAME_MAX_BYTES, true}};
     if (!ili_request_read(request, params, 1)) return;
     if (strlen(to) == request->name_bytes && memcmp(to, request->name, request->name_bytes) == 0) {
-        ili_fault_set(&fault, IL_EINVAL, "to", "another dict", "to: expected another dict");
+        ili_fault_expected(&fault, "to", "another dict");
         ili_reply_fault(request, &fault);
         return;
     }

@@ -17,12 +17,12 @@ il_status ili_key_of_path(const struct ili_request *request, char *room, struct 
         *key = (struct ili_key){room, bytes};
         return IL_OK;
     }
-    return ili_fault_set(fault, IL_EINVAL, "key", in_path, "key: expected %s", in_path);
+    return ili_fault_expected(fault, "key", in_path);
 }
 
 il_status ili_key_check(const struct ili_key *key, const char *field, struct ili_fault *fault) {
     if (key->bytes <= IL_KEY_MAX_BYTES) return IL_OK;
-    return ili_fault_set(fault, IL_EINVAL, field, in_body, "%s: expected %s", field, in_body);
+    return ili_fault_expected(fault, field, in_body);
 }
 
 il_status ili_key_read(const struct ili_value *value, const char *field, struct ili_key *key,
@@ -31,7 +31,7 @@ il_status ili_key_read(const struct ili_value *value, const char *field, struct 
         return ili_fault_set(fault, IL_EINVAL, field, "to be given", "%s: is missing", field);
     }
     if (!json_is_string(value->json)) {
-        return ili_fault_set(fault, IL_EINVAL, field, in_body, "%s: expected %s", field, in_body);
+        return ili_fault_expected(fault, field, in_body);
     }
     size_t bytes = json_string_length(value->json);
     *key = (struct ili_key){value->at + 1, bytes};

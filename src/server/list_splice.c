@@ -35,7 +35,7 @@ static il_status read_many(struct ili_request *request, struct splicing *s,
     int given = !!s->values.json + !!s->messages.json;
     if (status == IL_OK && (given > 1 || (needed && given == 0))) {
         const char *expected = needed ? one_of : at_most;
-        status = ili_fault_set(fault, IL_EINVAL, "body", expected, "body: expected %s", expected);
+        status = ili_fault_expected(fault, "body", expected);
     }
     if (status == IL_OK && s->values.json) {
         status =

@@ -10,8 +10,7 @@
 #include "server/refusal.h"
 #include "server/reply.h"
 #include "server/server.h"
-
-#define CHANGES_MOST 65536u
+#include "server/update.h"
 
 struct updating {
     struct ili_value changes;     /* json is owned */
@@ -29,12 +28,8 @@ struct fields {
     uint64_t version;
 };
 
-static il_status refuse(struct ili_fault *fault, const char *field, const char *expected) {
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s%sexpected %s", field ? field : "",
-                         field ? ": " : "", expected);
-}
-
-static il_status make_room(struct updating *u, size_t count, struct ili_fault *fault) {
+static il_status make_room(void *context, size_t count, struct ili_fault *fault) {
+    struct updating *u = context;
     if (count == 0) count = 1;
     u->list = calloc(count, sizeof *u->list);
     u->messages = calloc(count, sizeof *u->messages);
@@ -73,13 +68,13 @@ static il_status read_kind(struct updating *u, const struct fields *f, struct il
     int64_t index = 0;
     il_status status = IL_OK;
     if (!!f->set.json + !!f->insert.json + !!f->remove.json + !!f->append.json != 1) {
-        return refuse(fault, NULL, "exactly one of set, insert, remove and append");
+        return ili_fault_expected(fault, NULL, "exactly one of set, insert, remove and append");
     }
     if (has_message && (f->remove.json || f->append.json)) {
-        return refuse(fault, NULL, "a message beside set and insert only");
+        return ili_fault_expected(fault, NULL, "a message beside set and insert only");
     }
     if (f->version != IL_VERSION_ANY && (f->insert.json || f->append.json)) {
-        return refuse(fault, "version", "to be absent: what is added has none yet");
+        return ili_fault_expected(fault, "version", "to be absent: what is added has none yet");
     }
     *change = (struct ili_list_change){.version = f->version, .messages = message, .count = 1};
     if (f->set.json) {
@@ -107,7 +102,7 @@ static il_status read_kind(struct updating *u, const struct fields *f, struct il
     return status;
 }
 
-static il_status read_change(struct updating *u, const struct ili_value *value,
+static il_status read_change(void *context, const struct ili_value *value,
                              struct ili_fault *fault) {
     struct fields f = {.version = IL_VERSION_ANY};
     const struct ili_param params[] = {ILI_PARAM_VALUE("set", &f.set),
@@ -116,33 +111,13 @@ static il_status read_change(struct updating *u, const struct ili_value *value,
                                        ILI_PARAM_VALUE("append", &f.append),
                                        ILI_ITEM_PARAMS(&f.item),
                                        ILI_PARAM_VERSION("version", &f.version)};
-    il_status status = IL_EINVAL;
-    if (json_is_object(value->json)) {
-        status = ili_params_read_value(value, params, 8, fault);
-    } else {
-        refuse(fault, NULL, "an object");
-    }
-    if (status == IL_OK) status = read_kind(u, &f, fault);
+    il_status status = ili_params_read_value(value, params, 8, fault);
+    if (status == IL_OK) status = read_kind(context, &f, fault);
     json_decref(f.set.json);
     json_decref(f.insert.json);
     json_decref(f.remove.json);
     json_decref(f.append.json);
     ili_item_drop(&f.item);
-    return status;
-}
-
-static il_status read_changes(struct updating *u, struct ili_fault *fault) {
-    struct ili_value_walk walk = {0};
-    struct ili_value value;
-    size_t count = json_array_size(u->changes.json);
-    if (!json_is_array(u->changes.json) || count > CHANGES_MOST) {
-        return refuse(fault, "changes", "an array of at most 65536 changes");
-    }
-    il_status status = make_room(u, count, fault);
-    while (status == IL_OK && ili_value_next(&u->changes, &walk, &value)) {
-        status = read_change(u, &value, fault);
-        if (status != IL_OK) ili_fault_place(fault, "changes", u->count, "a change");
-    }
     return status;
 }
 
@@ -175,7 +150,7 @@ void ili_lists_update(struct ili_request *request) {
     const struct ili_param params[] = {{"changes", ILI_PARAM_IS_VALUE, &u.changes, 0, 0, true},
                                        ILI_PARAM_VERSION("version", &u.version)};
     il_status status = ili_params_read(request->body, request->body_bytes, params, 2, &fault);
-    if (status == IL_OK) status = read_changes(&u, &fault);
+    if (status == IL_OK) status = ili_update_read(&u.changes, &u, make_room, read_change, &fault);
     if (status == IL_OK) {
         update(request, &u);
     } else {

@@ -28,8 +28,7 @@ static bool read_policy(struct ili_request *request, const struct policy *policy
     if (strcmp(policy->text, "report") == 0) {
         *flags |= IL_DEADLOCK_REPORT;
     } else if (strcmp(policy->text, "fail") != 0) {
-        ili_fault_set(&fault, IL_EINVAL, "on_deadlock", expected, "on_deadlock: expected %s",
-                      expected);
+        ili_fault_expected(&fault, "on_deadlock", expected);
         ili_reply_fault(request, &fault);
         return false;
     }

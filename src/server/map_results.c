@@ -153,8 +153,7 @@ static il_status read_query(struct ili_request *request, bool *ordered, struct i
     if (status != IL_OK || !param.given) return status;
     *ordered = strcmp(text, "true") == 0;
     if (*ordered || strcmp(text, "false") == 0) return IL_OK;
-    return ili_fault_set(fault, IL_EINVAL, "ordered", "true or false",
-                         "ordered: expected true or false");
+    return ili_fault_expected(fault, "ordered", "true or false");
 }
 
 void ili_map_results_get(struct ili_request *request) {

@@ -144,10 +144,6 @@ struct mapping {
     uint32_t count;
 };
 
-static il_status wrong(struct ili_fault *fault, const char *field, const char *expected) {
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
-}
-
 static il_status read_fields(const struct ili_pool *pool, const struct ili_value *body,
                              struct mapping *m, struct ili_fault *fault) {
     const struct ili_param params[] = {
@@ -184,10 +180,10 @@ static il_status check_alone(const struct ili_pool *pool, size_t index,
     const char *text = json_string_value(value->json);
     bool plain = text && strlen(text) == json_string_length(value->json);
     if (ili_pool_options(pool)->kind == ILI_POOL_EXEC && !plain) {
-        return wrong(fault, where, "a string without NUL");
+        return ili_fault_expected(fault, where, "a string without NUL");
     }
     if (value->bytes >= ILI_VALUE_DEPTH && ili_value_depth(value) >= ILI_VALUE_DEPTH) {
-        return wrong(fault, where, "less than 64 levels of nesting");
+        return ili_fault_expected(fault, where, "less than 64 levels of nesting");
     }
     return IL_OK;
 }
@@ -226,7 +222,7 @@ static il_status read_all(const struct ili_pool *pool, const struct ili_value *b
     if (status != IL_OK) return status;
     size_t count = json_array_size(m->items.json);
     if (!json_is_array(m->items.json) || count > ILI_MAP_ITEMS_MOST) {
-        return wrong(fault, "items", "an array of at most 1000000 items");
+        return ili_fault_expected(fault, "items", "an array of at most 1000000 items");
     }
     ili_value_unbreak(&m->items);
     m->count = (uint32_t)count;

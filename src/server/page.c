@@ -14,8 +14,7 @@ il_status ili_page_limit(const struct ili_query_param *param, uint64_t *limit,
 }
 
 il_status ili_page_bad_cursor(struct ili_fault *fault) {
-    return ili_fault_set(fault, IL_EINVAL, "cursor", "the cursor of an earlier page",
-                         "cursor: expected the cursor of an earlier page");
+    return ili_fault_expected(fault, "cursor", "the cursor of an earlier page");
 }
 
 static int nibble(char c) {

@@ -38,7 +38,7 @@ static il_status read_seconds(const struct ili_param *p, const struct ili_value 
     seconds_text(least, sizeof least, p->least);
     seconds_text(most, sizeof most, p->most);
     snprintf(expected, sizeof expected, "a number of seconds from %s to %s", least, most);
-    return ili_fault_set(fault, IL_EINVAL, p->name, expected, "%s: expected %s", p->name, expected);
+    return ili_fault_expected(fault, p->name, expected);
 }
 
 /* Whether TEXT is an integer without sign, point and exponent that fits. */
@@ -66,7 +66,7 @@ il_status ili_params_count(const char *field, const char *text, size_t bytes, ui
     }
     snprintf(expected, sizeof expected, "an integer from %llu to %llu", (unsigned long long)least,
              (unsigned long long)most);
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
+    return ili_fault_expected(fault, field, expected);
 }
 
 static il_status read_count(const struct ili_param *p, const struct ili_value *v,
@@ -90,7 +90,7 @@ il_status ili_params_integer(const char *field, const char *text, size_t bytes, 
     }
     snprintf(expected, sizeof expected, "an integer from %lld to %lld", (long long)least,
              (long long)most);
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
+    return ili_fault_expected(fault, field, expected);
 }
 
 static il_status read_integer(const struct ili_param *p, const struct ili_value *v,
@@ -107,7 +107,7 @@ static il_status read_token(const struct ili_param *p, const struct ili_value *v
         *(uint64_t *)p->out = token;
         return IL_OK;
     }
-    return ili_fault_set(fault, IL_EINVAL, p->name, expected, "%s: expected %s", p->name, expected);
+    return ili_fault_expected(fault, p->name, expected);
 }
 
 static il_status read_version(const struct ili_param *p, const struct ili_value *v,
@@ -123,7 +123,7 @@ static il_status read_version(const struct ili_param *p, const struct ili_value 
         *(uint64_t *)p->out = version;
         return IL_OK;
     }
-    return ili_fault_set(fault, IL_EINVAL, p->name, expected, "%s: expected %s", p->name, expected);
+    return ili_fault_expected(fault, p->name, expected);
 }
 
 static il_status read_text(const struct ili_param *p, const struct ili_value *v,
@@ -146,7 +146,7 @@ static il_status read_text(const struct ili_param *p, const struct ili_value *v,
         snprintf(expected, sizeof expected, "a string of %lld to %lld bytes without NUL",
                  (long long)p->least, (long long)p->most);
     }
-    return ili_fault_set(fault, IL_EINVAL, p->name, expected, "%s: expected %s", p->name, expected);
+    return ili_fault_expected(fault, p->name, expected);
 }
 
 static il_status read_one(const struct ili_param *p, const struct ili_value *v,

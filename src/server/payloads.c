@@ -17,7 +17,7 @@ static il_status read_list(const struct ili_value *list, const char *field, cons
     size_t count = json_array_size(list->json); /* 0 also if it is no array */
     if (!json_is_array(list->json) || count < least || count > most) {
         snprintf(expected, sizeof expected, "an array of %zu to %zu %s", least, most, what);
-        return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
+        return ili_fault_expected(fault, field, expected);
     }
     out->at = calloc(count ? count : 1, sizeof *out->at);
     if (!out->at) {

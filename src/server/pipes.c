@@ -96,7 +96,7 @@ il_status ili_pipe_end_parse(const char *text, const char *field, uint32_t *end,
     } else if (text && strcmp(text, "b") == 0) {
         *end = IL_PIPE_B;
     } else {
-        return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
+        return ili_fault_expected(fault, field, expected);
     }
     return IL_OK;
 }

@@ -70,10 +70,6 @@ static il_status read_fields(const struct ili_value *body, struct fields *f,
     return ili_params_read_value(body, params, sizeof params / sizeof *params, fault);
 }
 
-static il_status wrong(struct ili_fault *fault, const char *field, const char *expected) {
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
-}
-
 static il_status no_memory(struct ili_fault *fault) {
     return ili_fault_set(fault, IL_ENOMEM, NULL, NULL, "the server has no memory for the pool");
 }
@@ -86,7 +82,7 @@ static il_status read_kind(const char *kind, enum ili_pool_kind *out, struct ili
     } else if (strcmp(kind, "exec") == 0) {
         *out = ILI_POOL_EXEC;
     } else {
-        return wrong(fault, "kind", "process, thread or exec");
+        return ili_fault_expected(fault, "kind", "process, thread or exec");
     }
     return IL_OK;
 }
@@ -109,7 +105,7 @@ static il_status read_module(const json_t *value, const struct ili_programs *pro
     char worker[PATH_BYTES + 1];
     const char *path = json_string_value(value);
     if (!path || strlen(path) != json_string_length(value) || !ili_path_is_plain(path)) {
-        return wrong(fault, "module", "an absolute path without . and ..");
+        return ili_fault_expected(fault, "module", "an absolute path without . and ..");
     }
     il_status status = programs ? ili_programs_check(programs, "module", path, fault) : IL_OK;
     if (status != IL_OK) return status;
@@ -131,13 +127,13 @@ static il_status read_module(const json_t *value, const struct ili_programs *pro
 static il_status read_command(const struct fields *f, const struct ili_programs *programs,
                               struct ili_pool_definition *out, struct ili_fault *fault) {
     if (f->command.json && f->module.json) {
-        return wrong(fault, "module", "to be absent where there is a command");
+        return ili_fault_expected(fault, "module", "to be absent where there is a command");
     }
     if (f->module.json && out->options.kind == ILI_POOL_EXEC) {
-        return wrong(fault, "module", "to be absent: an exec pool runs a command");
+        return ili_fault_expected(fault, "module", "to be absent: an exec pool runs a command");
     }
     if (f->module.json) return read_module(f->module.json, programs, &out->command, fault);
-    if (!f->command.json) return wrong(fault, "command", "to be given, or a module");
+    if (!f->command.json) return ili_fault_expected(fault, "command", "to be given, or a module");
     return ili_command_read("command", f->command.json, programs, &out->command, fault);
 }
 
@@ -158,14 +154,14 @@ static il_status read_initializer(const struct fields *f, struct ili_pool_defini
                                   struct ili_fault *fault) {
     const struct ili_value *args = &f->initializer_args;
     if ((*f->initializer || args->json) && out->options.kind == ILI_POOL_EXEC) {
-        return wrong(fault, *f->initializer ? "initializer" : "initializer_args",
-                     "to be absent: an exec pool has no workers");
+        return ili_fault_expected(fault, *f->initializer ? "initializer" : "initializer_args",
+                                  "to be absent: an exec pool has no workers");
     }
     if (args->json && !*f->initializer) {
-        return wrong(fault, "initializer", "to be given with initializer_args");
+        return ili_fault_expected(fault, "initializer", "to be given with initializer_args");
     }
     if (args->json && (!json_is_array(args->json) || ili_value_depth(args) > ILI_VALUE_DEPTH)) {
-        return wrong(fault, "initializer_args", "an array of at most 64 levels");
+        return ili_fault_expected(fault, "initializer_args", "an array of at most 64 levels");
     }
     if (*f->initializer) out->initializer = strdup(f->initializer);
     if (args->json) out->initializer_args = one_line(args);
@@ -179,7 +175,7 @@ static il_status read_directory(const struct fields *f, struct ili_pool_definiti
                                 struct ili_fault *fault) {
     if (!*f->directory) return IL_OK;
     if (!ili_path_is_plain(f->directory)) {
-        return wrong(fault, "directory", "an absolute path without . and ..");
+        return ili_fault_expected(fault, "directory", "an absolute path without . and ..");
     }
     out->directory = strdup(f->directory);
     return out->directory ? IL_OK : no_memory(fault);

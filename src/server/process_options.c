@@ -21,10 +21,6 @@ struct values {
     char directory[PATH_BYTES + 1];
 };
 
-static il_status wrong(struct ili_fault *fault, const char *field, const char *expected) {
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
-}
-
 static il_status no_memory(struct ili_fault *fault) {
     return ili_fault_set(fault, IL_ENOMEM, NULL, NULL, "the server has no memory for the process");
 }
@@ -33,7 +29,7 @@ static il_status read_directory(const char *directory, struct ili_process_option
                                 struct ili_fault *fault) {
     if (!*directory) return IL_OK;
     if (!ili_path_is_plain(directory)) {
-        return wrong(fault, "directory", "an absolute path without . and ..");
+        return ili_fault_expected(fault, "directory", "an absolute path without . and ..");
     }
     out->directory = strdup(directory);
     return out->directory ? IL_OK : no_memory(fault);
@@ -46,15 +42,15 @@ static il_status read_input(const struct values *v, struct ili_process_options *
     size_t bytes = json_string_length(json);
     if (!json) return IL_OK;
     if (v->input.json && v->input_base64.json) {
-        return wrong(fault, "input_base64", "to be absent where there is an input");
+        return ili_fault_expected(fault, "input_base64", "to be absent where there is an input");
     }
-    if (!text && v->input.json) return wrong(fault, "input", "a string");
+    if (!text && v->input.json) return ili_fault_expected(fault, "input", "a string");
     out->input = malloc(bytes + 1);
     if (!out->input) return no_memory(fault);
     if (v->input.json) {
         memcpy(out->input, text, bytes);
     } else if (!text || !ili_base64_decode(out->input, &bytes, text, bytes)) {
-        return wrong(fault, "input_base64", "a string of padded base64 (RFC 4648)");
+        return ili_fault_expected(fault, "input_base64", "a string of padded base64 (RFC 4648)");
     }
     out->input_bytes = bytes;
     return IL_OK;

@@ -58,16 +58,13 @@ static const char *text_of(const json_t *value) {
     return text && strlen(text) == json_string_length(value) ? text : NULL;
 }
 
-static il_status wrong(struct ili_fault *fault, const char *field, const char *expected) {
-    return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
-}
-
 /* ---- the configuration ----------------------------------------------------------------------------- */
 
 static il_status read_list(const char *field, const char *expected, bool (*is_right)(const char *),
                            const json_t *value, char ***out, struct ili_fault *fault) {
     size_t count = json_array_size(value);
-    if (!json_is_array(value) || count > PATHS_MOST) return wrong(fault, field, expected);
+    if (!json_is_array(value) || count > PATHS_MOST)
+        return ili_fault_expected(fault, field, expected);
     char **texts = calloc(count + 1, sizeof *texts);
     if (!texts) return no_memory(fault);
     for (size_t i = 0; i < count; i++) {
@@ -76,7 +73,7 @@ static il_status read_list(const char *field, const char *expected, bool (*is_ri
         snprintf(where, sizeof where, "%s[%zu]", field, i);
         if (!text || !is_right(text)) {
             ili_texts_free(texts);
-            return wrong(fault, where, expected);
+            return ili_fault_expected(fault, where, expected);
         }
         texts[i] = strdup(text);
         if (!texts[i]) {
@@ -123,9 +120,9 @@ static il_status copy_arguments(const char *field, const json_t *value, char **c
         const char *text = text_of(json_array_get(value, i));
         char where[48];
         snprintf(where, sizeof where, "%s[%zu]", field, i);
-        if (!text) return wrong(fault, where, "a string without NUL");
+        if (!text) return ili_fault_expected(fault, where, "a string without NUL");
         if (i == 0 && !ili_path_is_plain(text)) {
-            return wrong(fault, where, "an absolute path without . and ..");
+            return ili_fault_expected(fault, where, "an absolute path without . and ..");
         }
         bytes += strlen(text) + 1;
         if (bytes > COMMAND_BYTES_MOST) {
@@ -143,7 +140,8 @@ il_status ili_command_read(const char *field, const json_t *value,
                            struct ili_fault *fault) {
     size_t count = json_array_size(value); /* 0 also if it is no array */
     if (count < 1 || count > ARGUMENTS_MOST) {
-        return wrong(fault, field, "an array of 1 to 4096 strings, a program and its arguments");
+        return ili_fault_expected(fault, field,
+                                  "an array of 1 to 4096 strings, a program and its arguments");
     }
     char **command = calloc(count + 1, sizeof *command);
     if (!command) return no_memory(fault);
@@ -168,11 +166,11 @@ static il_status read_variable(const char *field, const char *name, const json_t
     char where[sizeof fault->field];
     const char *text = text_of(value);
     snprintf(where, sizeof where, "%s.%.50s", field, name);
-    if (!is_variable(name)) return wrong(fault, where, "the name of a variable");
+    if (!is_variable(name)) return ili_fault_expected(fault, where, "the name of a variable");
     if (strncmp(name, RESERVED, strlen(RESERVED)) == 0) {
-        return wrong(fault, where, "another name: INTERLOCK_… are the server's own");
+        return ili_fault_expected(fault, where, "another name: INTERLOCK_… are the server's own");
     }
-    if (!text) return wrong(fault, where, "a string without NUL");
+    if (!text) return ili_fault_expected(fault, where, "a string without NUL");
     if (programs && !is_listed(programs->names, name)) {
         return ili_fault_set(fault, IL_EACCESS, where,
                              "a name of the configuration's \"environment\"",
@@ -193,7 +191,7 @@ il_status ili_environment_read(const char *field, const json_t *value,
     json_t *text;
     size_t count = json_object_size(value), i = 0, bytes = 0;
     if (!json_is_object(value) || count > PATHS_MOST) {
-        return wrong(fault, field, "an object of at most 1024 strings");
+        return ili_fault_expected(fault, field, "an object of at most 1024 strings");
     }
     char **texts = calloc(count + 1, sizeof *texts);
     if (!texts) return no_memory(fault);

@@ -12,7 +12,7 @@ il_status ili_mode_parse(const char *text, const char *field, uint32_t *mode,
     } else if (text && strcmp(text, "exclusive") == 0) {
         *mode = IL_EXCLUSIVE;
     } else {
-        return ili_fault_set(fault, IL_EINVAL, field, expected, "%s: expected %s", field, expected);
+        return ili_fault_expected(fault, field, expected);
     }
     return IL_OK;
 }

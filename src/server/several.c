@@ -274,7 +274,7 @@ static il_status wrong(struct ili_fault *fault, size_t index, const char *member
                        const char *expected) {
     char where[sizeof fault->field];
     snprintf(where, sizeof where, "grants[%zu].%.30s", index, member);
-    return ili_fault_set(fault, IL_EINVAL, where, expected, "%s: expected %s", where, expected);
+    return ili_fault_expected(fault, where, expected);
 }
 
 static il_status read_returned(const struct ili_value *value, size_t index, struct returned *r,
@@ -357,8 +357,7 @@ void ili_several_release(struct ili_request *request) {
     size_t count = status == IL_OK ? json_array_size(grants.json) : 0, read = 0;
     struct returned *all = calloc(count ? count : 1, sizeof *all);
     if (status == IL_OK && (count < 1 || count > ILI_TARGETS_MOST)) {
-        status = ili_fault_set(&fault, IL_EINVAL, "grants", "an array of 1 to 64 objects",
-                               "grants: expected an array of 1 to 64 objects");
+        status = ili_fault_expected(&fault, "grants", "an array of 1 to 64 objects");
     } else if (!all) {
         status = ili_fault_set(&fault, IL_ENOMEM, NULL, NULL,
                                "the server has no memory for the request");

@@ -172,8 +172,7 @@ static void submit_many(struct ili_request *request, struct ili_pool *pool,
     (void)ili_value_next(body, &walk, &tasks);
     size_t count = json_array_size(tasks.json); /* 0 also if it is no array */
     if (json_object_size(body->json) != 1 || count < 1 || count > MANY_MOST) {
-        ili_fault_set(&fault, IL_EINVAL, "tasks", "an array of 1 to 100000 tasks, and nothing else",
-                      "tasks: expected an array of 1 to 100000 tasks, and nothing else");
+        ili_fault_expected(&fault, "tasks", "an array of 1 to 100000 tasks, and nothing else");
         ili_reply_fault(request, &fault);
         return;
     }

@@ -18,7 +18,7 @@ static il_status wrong(struct ili_fault *fault, const char *field, size_t index,
     char where[sizeof fault->field];
     snprintf(where, sizeof where, "%s[%zu]%s%.30s", field, index, member ? "." : "",
              member ? member : "");
-    return ili_fault_set(fault, IL_EINVAL, where, expected, "%s: expected %s", where, expected);
+    return ili_fault_expected(fault, where, expected);
 }
 
 static const struct ili_kind *kind_named(const char *word, bool wait) {
