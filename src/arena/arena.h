@@ -60,6 +60,12 @@ il_status ili_arena_commit(const struct ili_arena *arena, ili_off at, uint64_t b
 /* Gives the memory of [at, at+bytes) back; it must be committed again before use. */
 void ili_arena_decommit(const struct ili_arena *arena, ili_off at, uint64_t bytes);
 
+/* The most of the arena that one object may have unless it was made with other limits: half of it. The same for
+ * every door, or they would take an object of default limits for another one. */
+static inline uint64_t ili_arena_share(const struct ili_arena *arena) {
+    return (uint64_t)arena->regions.chunks * ILI_CHUNK_BYTES / 2;
+}
+
 /* The place AT, if [at, at+bytes) lies within the data chunks and AT is aligned to 8; else NULL.
  * AT may come from the arena itself: whatever it is, the result is safe to read and write. */
 static inline void *ili_at(const struct ili_arena *arena, ili_off at, uint64_t bytes) {

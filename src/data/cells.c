@@ -55,10 +55,6 @@ uint64_t ili_cells_bytes(const struct ili_cells_options *options) {
     return __builtin_mul_overflow(step, options->length, &bytes) ? UINT64_MAX : bytes;
 }
 
-uint64_t ili_cells_most_bytes(const struct ili_arena *arena) {
-    return (uint64_t)arena->regions.chunks * ILI_CHUNK_BYTES / 2;
-}
-
 /* Whether the elements are the number in the object. */
 static bool is_inside(uint32_t kind, uint32_t type) {
     return kind == ILI_KIND_VALUE && ili_cells_is_number(type);
@@ -89,7 +85,7 @@ il_status ili_cells_prepare(struct ili_member *member, const struct ili_cells_op
     struct ili_agent *self;
     ili_off block;
     uint64_t bytes = ili_cells_bytes(options);
-    if (bytes > ili_cells_most_bytes(&member->arena)) return IL_ENOMEM;
+    if (bytes > ili_arena_share(&member->arena)) return IL_ENOMEM;
     il_status status = ili_agent_current(member, &self);
     if (status == IL_OK) status = ili_alloc(member, self, 2, bytes, &block);
     if (status != IL_OK) return status;
@@ -191,11 +187,6 @@ static struct ili_waiting waiting_at(struct ili_cells *cells) {
         .guard = &cells->guard, .queue = &cells->watchers, .object = cells, .left = left_queue};
 }
 
-static void unlock_and_wake(struct ili_member *m, struct ili_agent *self, struct ili_cells *cells) {
-    ili_guard_unlock(m, self, &cells->guard);
-    ili_waiting_wake(m, self);
-}
-
 void ili_cells_tell_guarded(struct ili_member *member, struct ili_agent *self,
                             struct ili_cells *cells) {
     struct ili_waiting waiting = waiting_at(cells);
@@ -212,7 +203,7 @@ void ili_cells_tell(struct ili_member *member, struct ili_cells *cells) {
     if (ili_agent_current(member, &self) != IL_OK) return;
     if (ili_guard_lock(member, self, &cells->guard) != IL_OK) return;
     ili_cells_tell_guarded(member, self, cells);
-    unlock_and_wake(member, self, cells);
+    ili_waiting_unlock(member, self, &cells->guard);
 }
 
 /* The state in one word: a number's bits, or the word of bytes and text, which no two states have in common. */
@@ -323,7 +314,7 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     ILI_POINT("cells.end.marked");
     ili_waiting_tell_all(member, self, &waiting, IL_EDELETED);
     mark(cells);
-    unlock_and_wake(member, self, cells);
+    ili_waiting_unlock(member, self, &cells->guard);
     return IL_OK;
 }
 
@@ -355,7 +346,7 @@ static il_status recover(struct ili_member *member, struct ili_agent *self, void
     if (status != IL_OK) return status;
     ili_waiting_repair(member, &waiting, slot);
     tell_after_death(member, self, cells);
-    unlock_and_wake(member, self, cells);
+    ili_waiting_unlock(member, self, &cells->guard);
     return IL_OK;
 }
 

@@ -73,9 +73,6 @@ static inline bool ili_cells_is_number(uint32_t type) { return type >= IL_I8 && 
  * be counted. */
 uint64_t ili_cells_bytes(const struct ili_cells_options *options);
 
-/* The most that an object may take: half of the arena. */
-uint64_t ili_cells_most_bytes(const struct ili_arena *arena);
-
 /* Sets memory aside, *SPARE, in pending[2] of the calling thread, for an object that is about to be made with
  * OPTIONS, so that none is made in vain. IL_ENOMEM, IL_EBUSY, or why the member may not act. */
 il_status ili_cells_prepare(struct ili_member *member, const struct ili_cells_options *options,

@@ -134,11 +134,6 @@ static il_status begin(struct ili_member *m, struct ili_agent **self, struct ili
     return status;
 }
 
-static void unlock_and_wake(struct ili_member *m, struct ili_agent *self, struct ili_cells *cells) {
-    ili_guard_unlock(m, self, &cells->guard);
-    ili_waiting_wake(m, self);
-}
-
 il_status ili_cells_set(struct ili_member *member, const struct ili_cells_place *place,
                         void *element, const void *data, uint64_t bytes) {
     struct ili_agent *self;
@@ -146,7 +141,7 @@ il_status ili_cells_set(struct ili_member *member, const struct ili_cells_place 
     il_status status = begin(member, &self, place->cells);
     if (status != IL_OK) return status;
     write_element(member, self, place, element, data, bytes);
-    unlock_and_wake(member, self, place->cells);
+    ili_waiting_unlock(member, self, &place->cells->guard);
     return IL_OK;
 }
 
@@ -161,7 +156,7 @@ il_status ili_cells_compare_set(struct ili_member *member, const struct ili_cell
     *swapped = ili_fixed_length(word) == expected_bytes && expected_bytes <= place->room &&
                equals(slot_of(place, element, word & ILI_FIXED_SLOT), expected, expected_bytes);
     if (*swapped) write_element(member, self, place, element, desired, desired_bytes);
-    unlock_and_wake(member, self, place->cells);
+    ili_waiting_unlock(member, self, &place->cells->guard);
     return IL_OK;
 }
 
@@ -176,6 +171,6 @@ il_status ili_cells_exchange(struct ili_member *member, const struct ili_cells_p
     item->type = place->type;
     (void)look(place, element, item, &allocated, &status);
     if (status == IL_OK) write_element(member, self, place, element, data, bytes);
-    unlock_and_wake(member, self, place->cells);
+    ili_waiting_unlock(member, self, &place->cells->guard);
     return finish(status, item, allocated);
 }

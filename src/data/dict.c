@@ -56,13 +56,8 @@ static il_status dispose(struct ili_member *member, struct ili_agent *self, stru
 
 static il_status recover(struct ili_member *member, struct ili_agent *self, void *object,
                          uint32_t slot) {
-    struct ili_dict *dict = object;
-    struct ili_waiting waiting = ili_dict_waiting(dict);
-    il_status status = ili_guard_lock(member, self, &dict->guard);
-    if (status != IL_OK) return status;
-    ili_waiting_repair(member, &waiting, slot);
-    ili_guard_unlock(member, self, &dict->guard);
-    return IL_OK;
+    struct ili_waiting waiting = ili_dict_waiting(object);
+    return ili_waiting_recover(member, self, &waiting, slot);
 }
 
 static struct ili_waitq *waiters(void *object, unsigned which) {
@@ -82,8 +77,7 @@ il_status ili_dict_enter(struct ili_member *member, struct ili_dict *dict,
 }
 
 void ili_dict_leave(struct ili_member *member, struct ili_agent *self, struct ili_dict *dict) {
-    ili_guard_unlock(member, self, &dict->guard);
-    ili_waiting_wake(member, self);
+    ili_waiting_unlock(member, self, &dict->guard);
 }
 
 void ili_dict_changed_now(struct ili_member *member, struct ili_agent *self,

@@ -6,9 +6,7 @@ struct ili_limits ili_limits_of(const struct ili_member *member, const struct il
     struct ili_limits limits = options ? *options : (struct ili_limits){0};
     if (!limits.max_entries) limits.max_entries = IL_ENTRIES_MAX;
     if (!limits.max_entry_bytes) limits.max_entry_bytes = IL_MESSAGE_MAX_BYTES;
-    if (!limits.max_bytes) {
-        limits.max_bytes = (uint64_t)member->arena.regions.chunks * ILI_CHUNK_BYTES / 2;
-    }
+    if (!limits.max_bytes) limits.max_bytes = ili_arena_share(&member->arena);
     return limits;
 }
 

@@ -73,8 +73,7 @@ void ili_list_changed_now(struct ili_member *member, struct ili_agent *self,
                           struct ili_list *list) {
     struct ili_waiting waiting = waiting_at(list);
     ili_changes_tell(member, self, &waiting);
-    ili_guard_unlock(member, self, &list->guard);
-    ili_waiting_wake(member, self);
+    ili_waiting_unlock(member, self, &list->guard);
 }
 
 void ili_list_clean(struct ili_member *member, struct ili_agent *self, struct ili_list *list,
@@ -394,8 +393,7 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     atomic_store_explicit(&list->deleted, 1, memory_order_relaxed);
     ILI_POINT("list.end.marked");
     ili_waiting_tell_all(member, self, &waiting, IL_EDELETED);
-    ili_guard_unlock(member, self, &list->guard);
-    ili_waiting_wake(member, self);
+    ili_waiting_unlock(member, self, &list->guard);
     return IL_OK;
 }
 
@@ -406,13 +404,8 @@ static il_status dispose(struct ili_member *member, struct ili_agent *self, stru
 
 static il_status recover(struct ili_member *member, struct ili_agent *self, void *object,
                          uint32_t slot) {
-    struct ili_list *list = object;
-    struct ili_waiting waiting = waiting_at(list);
-    il_status status = ili_guard_lock(member, self, &list->guard);
-    if (status != IL_OK) return status;
-    ili_waiting_repair(member, &waiting, slot);
-    ili_guard_unlock(member, self, &list->guard);
-    return IL_OK;
+    struct ili_waiting waiting = waiting_at(object);
+    return ili_waiting_recover(member, self, &waiting, slot);
 }
 
 static struct ili_waitq *waiters(void *object, unsigned which) {

@@ -106,7 +106,7 @@ static void init(struct ili_member *member, void *object, const void *options) {
     struct ili_queue *queue = object;
     const il_queue_options *o = options;
     queue->maxsize = o ? o->maxsize : 0;
-    queue->max_bytes = (uint64_t)member->arena.regions.chunks * ILI_CHUNK_BYTES / 2;
+    queue->max_bytes = ili_arena_share(&member->arena);
     queue->tail_guard.kind = ILI_GUARD_QUEUE_TAIL;
     queue->head_guard.kind = ILI_GUARD_QUEUE_HEAD;
 }

@@ -169,7 +169,7 @@ static il_status check_options(const il_domain *domain, uint32_t kind,
     }
     if (o->length == 0) return ili_fail(IL_EINVAL, "options.length: expected 1 or more, got 0");
     if (domain->remote_ops) return IL_OK;
-    uint64_t most = ili_cells_most_bytes(&domain->member.arena);
+    uint64_t most = ili_arena_share(&domain->member.arena);
     if (ili_cells_bytes(o) > most) {
         return ili_fail(IL_ENOMEM, "%s: expected at most %" PRIu64 " bytes, half of the arena",
                         word_of(kind), most);

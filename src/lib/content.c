@@ -42,16 +42,10 @@ il_status ili_check_data_options(const il_data_options *options) {
 }
 
 struct ili_limits ili_data_limits(const struct il_domain *domain, const il_data_options *options) {
-    const il_data_options none = {0};
-    if (!options) options = &none;
-    /* of what can be allocated: the same for all doors, or they would take it for another object */
-    uint64_t half = (uint64_t)domain->member.arena.regions.chunks * ILI_CHUNK_BYTES / 2;
-    return (struct ili_limits){
-        .max_entries = options->max_entries ? options->max_entries : IL_ENTRIES_MAX,
-        .max_entry_bytes =
-            options->max_entry_bytes ? options->max_entry_bytes : IL_MESSAGE_MAX_BYTES,
-        .max_bytes = options->max_bytes ? options->max_bytes : half,
-    };
+    if (!options) return ili_limits_of(&domain->member, NULL);
+    const struct ili_limits asked = {options->max_entries, options->max_entry_bytes,
+                                     options->max_bytes};
+    return ili_limits_of(&domain->member, &asked);
 }
 
 il_status ili_check_content(const char *array, size_t index, const void *data, uint64_t bytes,

@@ -40,7 +40,7 @@ static il_status prepare(struct ili_request *request, union ili_object_options *
     struct ili_member *m = ili_server_member(request->server);
     const struct ili_kind *kind = ili_collection_named(request->route->collection)->kind;
     void *object;
-    uint64_t most = ili_cells_most_bytes(&m->arena);
+    uint64_t most = ili_arena_share(&m->arena);
     const struct ili_cells_options *o = &room->cells.options;
     if (kind == &ili_value_kind && ili_cells_is_number(o->type)) return IL_OK;
     il_status status = ili_pin_open(request, kind, NULL, ILI_OPEN_EXISTING, NULL, &object);

@@ -9,16 +9,6 @@
 
 #define BYTES_MOST INT64_C(9007199254740991) /* what every JSON reader takes as it is */
 
-/* A limit of 0 is that of the defaults. */
-static void fill_in(struct ili_request *request, struct ili_limits *limits) {
-    const struct ili_member *member = ili_server_member(request->server);
-    if (limits->max_entries == 0) limits->max_entries = IL_ENTRIES_MAX;
-    if (limits->max_entry_bytes == 0) limits->max_entry_bytes = IL_MESSAGE_MAX_BYTES;
-    if (limits->max_bytes == 0) {
-        limits->max_bytes = (uint64_t)member->arena.regions.chunks * ILI_CHUNK_BYTES / 2;
-    }
-}
-
 bool ili_limits_read(struct ili_request *request, union ili_object_options *room,
                      const void **options) {
     struct ili_limits *limits = &room->limits;
@@ -28,13 +18,13 @@ bool ili_limits_read(struct ili_request *request, union ili_object_options *room
         ILI_PARAM_COUNT("max_bytes", &limits->max_bytes, 0, BYTES_MOST)};
     if (!ili_request_read(request, params, 3)) return false;
     bool given = limits->max_entries || limits->max_entry_bytes || limits->max_bytes;
-    fill_in(request, limits);
+    *limits = ili_limits_of(ili_server_member(request->server), limits);
     *options = given ? limits : NULL;
     return true;
 }
 
 il_status ili_limits_defaults(struct ili_request *request, union ili_object_options *room) {
-    fill_in(request, &room->limits);
+    room->limits = ili_limits_of(ili_server_member(request->server), &room->limits);
     return IL_OK;
 }
 

@@ -125,12 +125,6 @@ static il_status lock(struct ili_member *m, struct ili_barrier *barrier, struct 
     return status == IL_OK ? ili_guard_lock(m, *self, &barrier->guard) : status;
 }
 
-static void unlock_and_wake(struct ili_member *m, struct ili_agent *self,
-                            struct ili_barrier *barrier) {
-    ili_guard_unlock(m, self, &barrier->guard);
-    ili_waiting_wake(m, self);
-}
-
 /* Notes where a party came, the LAST of its round or not. */
 static void note_processor(struct ili_barrier *barrier, bool last) {
     uint32_t bit = UINT32_C(1) << ili_processor() % 32;
@@ -173,7 +167,7 @@ il_status ili_barrier_wait(struct ili_member *member, struct ili_barrier *barrie
     il_status status = lock(member, barrier, &self);
     if (status != IL_OK) return status;
     status = come(member, self, barrier, deadline_ns == 0 ? NULL : self);
-    unlock_and_wake(member, self, barrier);
+    ili_waiting_unlock(member, self, &barrier->guard);
     if (status == IL_ETIMEOUT && deadline_ns != 0) {
         struct ili_waiting waiting = waiting_at(barrier);
         status = ili_waiting_sleep(member, self, &waiting, deadline_ns, &told);
@@ -188,7 +182,7 @@ il_status ili_barrier_enqueue(struct ili_member *member, struct ili_barrier *bar
     il_status status = lock(member, barrier, &self);
     if (status != IL_OK) return status;
     status = come(member, self, barrier, waiter);
-    unlock_and_wake(member, self, barrier);
+    ili_waiting_unlock(member, self, &barrier->guard);
     return status;
 }
 
@@ -221,7 +215,7 @@ il_status ili_barrier_reset(struct ili_member *member, struct ili_barrier *barri
         ILI_POINT("barrier.reset.intended");
         clear(member, self, barrier);
     }
-    unlock_and_wake(member, self, barrier);
+    ili_waiting_unlock(member, self, &barrier->guard);
     return status;
 }
 
@@ -235,7 +229,7 @@ il_status ili_barrier_abort(struct ili_member *member, struct ili_barrier *barri
         break_it(barrier);
         tell_broken(member, self, barrier);
     }
-    unlock_and_wake(member, self, barrier);
+    ili_waiting_unlock(member, self, &barrier->guard);
     return status;
 }
 
@@ -257,7 +251,7 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     store_word(barrier, load_word(barrier) | ILI_BARRIER_DELETED);
     ILI_POINT("barrier.end.marked");
     ili_waiting_tell_all(member, self, &waiting, IL_EDELETED);
-    unlock_and_wake(member, self, barrier);
+    ili_waiting_unlock(member, self, &barrier->guard);
     return IL_OK;
 }
 
@@ -301,7 +295,7 @@ static il_status recover(struct ili_member *member, struct ili_agent *self, void
         ILI_POINT("recover.barrier.dropped");
         tell_broken(member, self, barrier);
     }
-    unlock_and_wake(member, self, barrier);
+    ili_waiting_unlock(member, self, &barrier->guard);
     return IL_OK;
 }
 

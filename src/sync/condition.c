@@ -56,8 +56,7 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     atomic_store_explicit(&condition->deleted, 1, memory_order_relaxed);
     ILI_POINT("condition.end.marked");
     ili_waiting_tell_all(member, self, &waiting, IL_EDELETED);
-    ili_guard_unlock(member, self, &condition->guard);
-    ili_waiting_wake(member, self);
+    ili_waiting_unlock(member, self, &condition->guard);
     return IL_OK;
 }
 
@@ -85,8 +84,7 @@ static il_status recover(struct ili_member *member, struct ili_agent *self, void
     il_status status = ili_guard_lock(member, self, &condition->guard);
     if (status != IL_OK) return status;
     mend(member, self, condition, slot);
-    ili_guard_unlock(member, self, &condition->guard);
-    ili_waiting_wake(member, self);
+    ili_waiting_unlock(member, self, &condition->guard);
     return IL_OK;
 }
 
@@ -220,8 +218,7 @@ il_status ili_condition_notify(struct ili_member *member, struct ili_condition *
         ili_waiting_tell(member, self, &waiting, first, IL_OK, 0);
         if (++told > member->arena.regions.agents) break; /* a circle: the arena is corrupt */
     }
-    ili_guard_unlock(member, self, &condition->guard);
-    ili_waiting_wake(member, self);
+    ili_waiting_unlock(member, self, &condition->guard);
     if (status == IL_OK && notified) *notified = told;
     return status;
 }

@@ -74,11 +74,6 @@ static struct ili_waiting waiting_at(struct ili_event *event) {
         .guard = &event->guard, .queue = &event->waiters, .object = event, .left = left};
 }
 
-static void unlock_and_wake(struct ili_member *m, struct ili_agent *self, struct ili_event *event) {
-    ili_guard_unlock(m, self, &event->guard);
-    ili_waiting_wake(m, self);
-}
-
 /* ---- set and clear -------------------------------------------------------------------------- */
 
 /* What set() makes of WORD. */
@@ -106,7 +101,7 @@ static il_status set_and_tell(struct ili_member *m, struct ili_event *event) {
         ili_waiting_tell_all(m, self, &waiting, IL_OK);
     }
     ili_guard_done(&event->guard);
-    unlock_and_wake(m, self, event);
+    ili_waiting_unlock(m, self, &event->guard);
     return status;
 }
 
@@ -213,7 +208,7 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     ILI_POINT("event.end.marked");
     ili_waiting_tell_all(member, self, &waiting, IL_EDELETED);
     mark(event);
-    unlock_and_wake(member, self, event);
+    ili_waiting_unlock(member, self, &event->guard);
     return IL_OK;
 }
 
@@ -238,14 +233,8 @@ void ili_event_repair(struct ili_member *member, struct ili_agent *self, struct 
 
 static il_status recover(struct ili_member *member, struct ili_agent *self, void *object,
                          uint32_t slot) {
-    struct ili_event *event = object;
-    struct ili_waiting waiting = waiting_at(event);
-    il_status status = ili_guard_lock(member, self, &event->guard);
-    if (status != IL_OK) return status;
-    ili_waiting_repair(member, &waiting, slot);
-    mark(event);
-    ili_guard_unlock(member, self, &event->guard);
-    return IL_OK;
+    struct ili_waiting waiting = waiting_at(object);
+    return ili_waiting_recover(member, self, &waiting, slot);
 }
 
 static struct ili_waitq *waiters(void *object, unsigned which) {

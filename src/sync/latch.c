@@ -66,11 +66,6 @@ static struct ili_waiting waiting_at(struct ili_latch *latch) {
         .guard = &latch->guard, .queue = &latch->waiters, .object = latch, .left = left_queue};
 }
 
-static void unlock_and_wake(struct ili_member *m, struct ili_agent *self, struct ili_latch *latch) {
-    ili_guard_unlock(m, self, &latch->guard);
-    ili_waiting_wake(m, self);
-}
-
 /* ---- count_down ----------------------------------------------------------------------------- */
 
 /* Takes COUNT off *WORD, which it becomes. IL_ETIMEOUT: that would be 0, with waiters, which only
@@ -103,7 +98,7 @@ static il_status end_waits(struct ili_member *m, struct ili_latch *latch, uint32
     status = take(latch, count, true, word);
     ILI_POINT("latch.count_down.done");
     if (status == IL_OK && count_of(*word) == 0) ili_waiting_tell_all(m, self, &waiting, IL_OK);
-    unlock_and_wake(m, self, latch);
+    ili_waiting_unlock(m, self, &latch->guard);
     return status;
 }
 
@@ -191,7 +186,7 @@ static il_status end(struct ili_member *member, struct ili_agent *self, void *ob
     ILI_POINT("latch.end.marked");
     ili_waiting_tell_all(member, self, &waiting, IL_EDELETED);
     mark(latch);
-    unlock_and_wake(member, self, latch);
+    ili_waiting_unlock(member, self, &latch->guard);
     return IL_OK;
 }
 
@@ -211,14 +206,8 @@ void ili_latch_repair(struct ili_member *member, struct ili_agent *self, struct 
 
 static il_status recover(struct ili_member *member, struct ili_agent *self, void *object,
                          uint32_t slot) {
-    struct ili_latch *latch = object;
-    struct ili_waiting waiting = waiting_at(latch);
-    il_status status = ili_guard_lock(member, self, &latch->guard);
-    if (status != IL_OK) return status;
-    ili_waiting_repair(member, &waiting, slot);
-    mark(latch);
-    ili_guard_unlock(member, self, &latch->guard);
-    return IL_OK;
+    struct ili_waiting waiting = waiting_at(object);
+    return ili_waiting_recover(member, self, &waiting, slot);
 }
 
 static struct ili_waitq *waiters(void *object, unsigned which) {

@@ -213,8 +213,7 @@ void ili_rwlock_dispatch(struct ili_member *m, struct ili_agent *self, void *obj
 }
 
 void ili_rwlock_unlock(struct ili_member *m, struct ili_agent *self, struct ili_rwlock *l) {
-    ili_guard_unlock(m, self, &l->held.guard);
-    ili_waiting_wake(m, self);
+    ili_waiting_unlock(m, self, &l->held.guard);
 }
 
 /* The guard, of a lock that exists. */

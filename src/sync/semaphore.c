@@ -245,8 +245,7 @@ void ili_semaphore_dispatch(struct ili_member *member, struct ili_agent *self, v
 
 void ili_semaphore_unlock(struct ili_member *member, struct ili_agent *self,
                           struct ili_semaphore *semaphore) {
-    ili_guard_unlock(member, self, &semaphore->held.guard);
-    ili_waiting_wake(member, self);
+    ili_waiting_unlock(member, self, &semaphore->held.guard);
 }
 
 il_status ili_semaphore_lock(struct ili_member *member, struct ili_agent **self,

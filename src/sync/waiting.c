@@ -77,8 +77,7 @@ il_status ili_waiting_withdraw(struct ili_member *member, const struct ili_waiti
         atomic_store_explicit(&waiter->wait_object, 0, memory_order_relaxed);
         if (waiting->left) waiting->left(member, self, waiting->object);
     }
-    ili_guard_unlock(member, self, waiting->guard);
-    ili_waiting_wake(member, self);
+    ili_waiting_unlock(member, self, waiting->guard);
     return status;
 }
 
@@ -111,8 +110,7 @@ static il_status look(struct ili_member *m, struct ili_agent *self,
         waiting->left(m, self, waiting->object);
         atomic_fetch_and_explicit(&self->flags, ~ILI_AGENT_HANDOFF, memory_order_relaxed);
     }
-    ili_guard_unlock(m, self, waiting->guard);
-    ili_waiting_wake(m, self);
+    ili_waiting_unlock(m, self, waiting->guard);
     return IL_OK;
 }
 
@@ -146,4 +144,14 @@ void ili_waiting_repair(struct ili_member *member, const struct ili_waiting *wai
     if (slot == UINT32_MAX) {
         ili_waitq_relink(member, waiting->queue, at, waiting->which, true);
     }
+}
+
+il_status ili_waiting_recover(struct ili_member *member, struct ili_agent *self,
+                              const struct ili_waiting *waiting, uint32_t slot) {
+    il_status status = ili_guard_lock(member, self, waiting->guard);
+    if (status != IL_OK) return status;
+    ili_waiting_repair(member, waiting, slot);
+    if (waiting->left) waiting->left(member, self, waiting->object);
+    ili_waiting_unlock(member, self, waiting->guard);
+    return IL_OK;
 }

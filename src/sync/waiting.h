@@ -75,6 +75,13 @@ static inline void ili_waiting_wake(struct ili_member *member, struct ili_agent 
     ili_agent_wake_now(member, self);
 }
 
+/* Frees GUARD, and pays the last wake-up. */
+static inline void ili_waiting_unlock(struct ili_member *member, struct ili_agent *self,
+                                      struct ili_guard *guard) {
+    ili_guard_unlock(member, self, guard);
+    ili_waiting_wake(member, self);
+}
+
 /* Under the guard: tells everyone RESULT. */
 void ili_waiting_tell_all(struct ili_member *member, struct ili_agent *self,
                           const struct ili_waiting *waiting, il_status result);
@@ -96,5 +103,10 @@ il_status ili_waiting_withdraw(struct ili_member *member, const struct ili_waiti
  * the guard's holder died: without waiters of none, but with those that it had unlinked and not told. */
 void ili_waiting_repair(struct ili_member *member, const struct ili_waiting *waiting,
                         uint32_t slot);
+
+/* Takes the guard: the session of SLOT (index) ended, its waiters leave, and `left` is told. For a kind's
+ * `recover`, where nothing else is to be done. */
+il_status ili_waiting_recover(struct ili_member *member, struct ili_agent *self,
+                              const struct ili_waiting *waiting, uint32_t slot);
 
 #endif

@@ -150,7 +150,7 @@ Test(data_cells, options_are_type_room_and_length) {
 
 Test(data_cells, takes_half_of_the_arena_at_most_and_gives_it_back) {
     cr_assert(test_enter(16 << 20));
-    uint64_t most = ili_cells_most_bytes(&test_member.arena);
+    uint64_t most = ili_arena_share(&test_member.arena);
     struct ili_cells_options options = {IL_U8, 0, most + 1};
     uint64_t before = ili_alloc_available(&test_member);
     ili_off spare = 0;
