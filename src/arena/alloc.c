@@ -4,15 +4,15 @@
  * chunk.state     meaning                               set under the allocator's guard by
  *   FREE          in nobody's use; its bitmap bit is 1   free, repair
  *   PIECES        cut into pieces of `class`             alloc of a piece when no list has one
- *   RUN_HEAD      a run of `free` chunks starts here     alloc of a run: the commit, after bodies
- *   RUN_BODY      belongs to the head before it          alloc of a run
+ *   HEAD          a run of `free` chunks starts here     alloc of a run: the commit, after bodies
+ *   BODY          belongs to the head before it          alloc of a run
  *
- * A piece chunk begins with a map of MAP_WORDS words: bit set means taken.
- * Invariants (ili_alloc_check):
+ * A piece chunk begins with a map of 16 words: bit set means taken.
+ * Invariants (ili_alloc_check(), in alloc_check.c):
  * 1. A bitmap bit is 1 exactly for FREE chunks, and free_chunks counts them.
  * 2. A PIECES chunk's `free` is the number of its map's clear bits; it is in partial[class] exactly
  *    if that is not 0; it is not 0 for all pieces (such a chunk becomes FREE).
- * 3. Every RUN_BODY is covered by the RUN_HEAD before it.
+ * 3. Every BODY is covered by the HEAD before it.
  * Truth is state, class, a head's length and the maps. All else is derived; repair rebuilds it.
  *
  * intent   what: TAKE or GIVE, and above WHAT_BITS what the word holds without the block (0; or of a chain the
@@ -22,21 +22,16 @@
 
 #include <string.h>
 
+#include "arena/alloc_inside.h"
 #include "arena/guard.h"
 #include "base/point.h"
 
-enum ili_chunk_state { FREE = 0, PIECES, RUN_HEAD, RUN_BODY };
-
-#define MAP_WORDS 16u
-#define CHUNK_HEADER_BYTES 256u
 #define IDLE_MOST 64u /* free chunks that stay committed */
 #define TAKE 1u
 #define GIVE 2u
 #define WHAT_BITS 8
 #define GIVES_AT_ONCE 64u /* of a chain, before others may have the guard */
 
-static const uint16_t class_bytes[ILI_PIECE_CLASSES] = {
-    64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384};
 #define PIECE_MOST 16384u
 
 static uint32_t load32(const _Atomic uint32_t *p) {
@@ -54,24 +49,12 @@ static void store8(_Atomic uint8_t *p, unsigned v) {
 
 static unsigned class_of(uint64_t bytes) {
     unsigned c = 0;
-    while (class_bytes[c] < bytes) c++;
+    while (ili_class_bytes[c] < bytes) c++;
     return c;
 }
 
-static uint32_t pieces_of(unsigned class) {
-    return (ILI_CHUNK_BYTES - CHUNK_HEADER_BYTES) / class_bytes[class];
-}
-
-static ili_off chunk_at(const struct ili_arena *a, uint32_t index) {
-    return a->regions.data_at + (ili_off)index * ILI_CHUNK_BYTES;
-}
-
-static _Atomic uint64_t *map_of(const struct ili_arena *a, uint32_t index) {
-    return (_Atomic uint64_t *)(a->base + chunk_at(a, index));
-}
-
 uint64_t ili_alloc_size(uint64_t bytes) {
-    if (bytes <= PIECE_MOST) return class_bytes[class_of(bytes)];
+    if (bytes <= PIECE_MOST) return ili_class_bytes[class_of(bytes)];
     return (bytes + ILI_CHUNK_BYTES - 1) / ILI_CHUNK_BYTES * ILI_CHUNK_BYTES;
 }
 
@@ -160,16 +143,16 @@ static il_status commit_chunks(struct ili_arena *a, uint32_t index, uint32_t cou
     bool missing = false;
     for (uint32_t i = index; i < index + count; i++) missing |= !load8(&a->chunks[i].committed);
     if (!missing) return IL_OK;
-    return ili_arena_commit(a, chunk_at(a, index), (uint64_t)count * ILI_CHUNK_BYTES);
+    return ili_arena_commit(a, ili_chunk_at(a, index), (uint64_t)count * ILI_CHUNK_BYTES);
 }
 
 static void free_chunk(struct ili_arena *a, uint32_t index) {
     struct ili_chunk *c = &a->chunks[index];
-    store8(&c->state, FREE);
+    store8(&c->state, ILI_CHUNK_FREE);
     if (load8(&c->committed) && load32(&a->header->idle_chunks) >= IDLE_MOST) {
         /* not committed first: dying in between leaves memory that is committed again for nothing */
         store8(&c->committed, 0);
-        ili_arena_decommit(a, chunk_at(a, index), ILI_CHUNK_BYTES);
+        ili_arena_decommit(a, ili_chunk_at(a, index), ILI_CHUNK_BYTES);
     }
     mark_free(a, index, true);
 }
@@ -196,29 +179,30 @@ static il_status take_run(struct ili_arena *a, struct ili_guard *guard, uint64_t
     if (index >= a->regions.chunks) return IL_ENOMEM;
     il_status status = commit_chunks(a, index, count);
     if (status != IL_OK) return status;
-    ili_guard_intend(guard, TAKE | rest << WHAT_BITS, chunk_at(a, index), ili_off_of(a, pending));
+    ili_guard_intend(guard, TAKE | rest << WHAT_BITS, ili_chunk_at(a, index),
+                     ili_off_of(a, pending));
     for (uint32_t i = index; i < index + count; i++) {
         mark_free(a, i, false);
         store8(&a->chunks[i].committed, 1);
-        if (i > index) store8(&a->chunks[i].state, RUN_BODY);
+        if (i > index) store8(&a->chunks[i].state, ILI_CHUNK_BODY);
     }
     ILI_POINT("alloc.run.bodies");
     store32(&a->chunks[index].free, count);
-    atomic_store_explicit(&a->chunks[index].state, RUN_HEAD, memory_order_release);
-    name_block(a, pending, chunk_at(a, index), rest);
+    atomic_store_explicit(&a->chunks[index].state, ILI_CHUNK_HEAD, memory_order_release);
+    name_block(a, pending, ili_chunk_at(a, index), rest);
     ILI_POINT("alloc.run.taken");
     ili_guard_done(guard);
-    *out = chunk_at(a, index);
+    *out = ili_chunk_at(a, index);
     return IL_OK;
 }
 
 static void give_run(struct ili_arena *a, uint32_t index) {
     uint32_t count = load32(&a->chunks[index].free);
     if (count > a->regions.chunks - index) count = a->regions.chunks - index;
-    atomic_store_explicit(&a->chunks[index].state, FREE, memory_order_release);
+    atomic_store_explicit(&a->chunks[index].state, ILI_CHUNK_FREE, memory_order_release);
     ILI_POINT("alloc.run.given");
     for (uint32_t i = index; i < index + count; i++) {
-        if (i == index || load8(&a->chunks[i].state) == RUN_BODY) free_chunk(a, i);
+        if (i == index || load8(&a->chunks[i].state) == ILI_CHUNK_BODY) free_chunk(a, i);
     }
 }
 
@@ -232,13 +216,13 @@ static il_status new_piece_chunk(struct ili_arena *a, unsigned class) {
     struct ili_chunk *c = &a->chunks[index];
     mark_free(a, index, false);
     store8(&c->committed, 1);
-    memset(a->base + chunk_at(a, index), 0, CHUNK_HEADER_BYTES);
+    memset(a->base + ili_chunk_at(a, index), 0, ILI_CHUNK_HEADER_BYTES);
     store8(&c->class, class);
-    store32(&c->free, pieces_of(class));
+    store32(&c->free, ili_pieces_of(class));
     ILI_POINT("alloc.pieces.prepared");
-    atomic_store_explicit(&c->state, PIECES, memory_order_release);
+    atomic_store_explicit(&c->state, ILI_CHUNK_PIECES, memory_order_release);
     list_push(a, index);
-    add_piece_bytes(a, (int64_t)pieces_of(class) * class_bytes[class]);
+    add_piece_bytes(a, (int64_t)ili_pieces_of(class) * ili_class_bytes[class]);
     return IL_OK;
 }
 
@@ -251,22 +235,23 @@ static il_status take_piece(struct ili_arena *a, struct ili_guard *guard, unsign
     uint32_t index = load32(&a->header->partial[class]) - 1;
     if (index >= a->regions.chunks) return IL_ECORRUPT;
     struct ili_chunk *c = &a->chunks[index];
-    _Atomic uint64_t *map = map_of(a, index);
-    uint32_t count = pieces_of(class);
-    if (load8(&c->state) != PIECES || load8(&c->class) != class) return IL_ECORRUPT;
+    _Atomic uint64_t *map = ili_chunk_map(a, index);
+    uint32_t count = ili_pieces_of(class);
+    if (load8(&c->state) != ILI_CHUNK_PIECES || load8(&c->class) != class) return IL_ECORRUPT;
     for (uint32_t w = 0; w * 64 < count; w++) {
         uint64_t clear = ~atomic_load_explicit(&map[w], memory_order_relaxed);
         if (clear == 0) continue;
         uint32_t piece = w * 64 + (uint32_t)__builtin_ctzll(clear);
         if (piece >= count) break;
-        ili_off at = chunk_at(a, index) + CHUNK_HEADER_BYTES + (ili_off)piece * class_bytes[class];
+        ili_off at = ili_chunk_at(a, index) + ILI_CHUNK_HEADER_BYTES +
+                     (ili_off)piece * ili_class_bytes[class];
         ili_guard_intend(guard, TAKE | rest << WHAT_BITS, at, ili_off_of(a, pending));
         atomic_store_explicit(&map[w], ~clear | UINT64_C(1) << (piece % 64), memory_order_release);
         ILI_POINT("alloc.piece.taken");
         name_block(a, pending, at, rest);
         store32(&c->free, load32(&c->free) - 1);
         if (load32(&c->free) == 0) list_remove(a, index);
-        add_piece_bytes(a, -(int64_t)class_bytes[class]);
+        add_piece_bytes(a, -(int64_t)ili_class_bytes[class]);
         ILI_POINT("alloc.piece.pending");
         ili_guard_done(guard);
         *out = at;
@@ -277,18 +262,18 @@ static il_status take_piece(struct ili_arena *a, struct ili_guard *guard, unsign
 
 /* The place of the piece AT in its chunk; false if there is no such piece. */
 static bool piece_at(const struct ili_arena *a, uint32_t index, ili_off at, uint32_t *piece) {
-    uint64_t inside = at - chunk_at(a, index);
+    uint64_t inside = at - ili_chunk_at(a, index);
     unsigned class = load8(&a->chunks[index].class) % ILI_PIECE_CLASSES;
-    if (inside < CHUNK_HEADER_BYTES) return false;
-    inside -= CHUNK_HEADER_BYTES;
-    *piece = (uint32_t)(inside / class_bytes[class]);
-    return inside % class_bytes[class] == 0 && *piece < pieces_of(class);
+    if (inside < ILI_CHUNK_HEADER_BYTES) return false;
+    inside -= ILI_CHUNK_HEADER_BYTES;
+    *piece = (uint32_t)(inside / ili_class_bytes[class]);
+    return inside % ili_class_bytes[class] == 0 && *piece < ili_pieces_of(class);
 }
 
 static void give_piece(struct ili_arena *a, uint32_t index, uint32_t piece) {
     struct ili_chunk *c = &a->chunks[index];
     unsigned class = load8(&c->class) % ILI_PIECE_CLASSES;
-    _Atomic uint64_t *map = map_of(a, index);
+    _Atomic uint64_t *map = ili_chunk_map(a, index);
     uint64_t word = atomic_load_explicit(&map[piece / 64], memory_order_relaxed);
     uint64_t bit = UINT64_C(1) << (piece % 64);
     if (!(word & bit)) return; /* it is free: the arena is corrupt */
@@ -296,10 +281,10 @@ static void give_piece(struct ili_arena *a, uint32_t index, uint32_t piece) {
     ILI_POINT("alloc.piece.given");
     uint32_t now_free = load32(&c->free) + 1;
     store32(&c->free, now_free);
-    add_piece_bytes(a, class_bytes[class]);
-    if (now_free == pieces_of(class)) {
+    add_piece_bytes(a, ili_class_bytes[class]);
+    if (now_free == ili_pieces_of(class)) {
         if (now_free > 1) list_remove(a, index);
-        add_piece_bytes(a, -(int64_t)now_free * class_bytes[class]);
+        add_piece_bytes(a, -(int64_t)now_free * ili_class_bytes[class]);
         free_chunk(a, index);
     } else if (now_free == 1) {
         list_push(a, index);
@@ -346,9 +331,9 @@ static void give(struct ili_arena *a, ili_off at) {
     uint32_t index = (uint32_t)((at - a->regions.data_at) / ILI_CHUNK_BYTES), piece;
     if (index >= a->regions.chunks) return;
     uint8_t state = load8(&a->chunks[index].state);
-    if (state == PIECES && piece_at(a, index, at, &piece)) {
+    if (state == ILI_CHUNK_PIECES && piece_at(a, index, at, &piece)) {
         give_piece(a, index, piece);
-    } else if (state == RUN_HEAD && at == chunk_at(a, index)) {
+    } else if (state == ILI_CHUNK_HEAD && at == ili_chunk_at(a, index)) {
         give_run(a, index);
     }
 }
@@ -397,18 +382,7 @@ il_status ili_alloc_free_word(struct ili_member *member, struct ili_agent *self,
     return IL_OK;
 }
 
-/* ---- repair and check ----------------------------------------------------------------------- */
-
-static uint32_t count_free(const struct ili_arena *a, uint32_t index) {
-    uint32_t count = pieces_of(load8(&a->chunks[index].class) % ILI_PIECE_CLASSES), taken = 0;
-    _Atomic uint64_t *map = map_of(a, index);
-    for (uint32_t w = 0; w * 64 < count; w++) {
-        uint64_t word = atomic_load_explicit(&map[w], memory_order_relaxed);
-        if (count - w * 64 < 64) word &= (UINT64_C(1) << (count - w * 64)) - 1;
-        taken += (uint32_t)__builtin_popcountll(word);
-    }
-    return count - taken;
-}
+/* ---- repair --------------------------------------------------------------------------------- */
 
 static void rebuild(struct ili_arena *a) {
     struct ili_header *h = a->header;
@@ -425,20 +399,20 @@ static void rebuild(struct ili_arena *a) {
         struct ili_chunk *c = &a->chunks[i];
         uint8_t state = load8(&c->state);
         if (i < covered) {
-            if (state != RUN_BODY) store8(&c->state, RUN_BODY); /* corrupt */
-        } else if (state == RUN_HEAD && load32(&c->free) > 0) {
+            if (state != ILI_CHUNK_BODY) store8(&c->state, ILI_CHUNK_BODY); /* corrupt */
+        } else if (state == ILI_CHUNK_HEAD && load32(&c->free) > 0) {
             uint32_t length = load32(&c->free);
             covered = length <= a->regions.chunks - i ? i + length : a->regions.chunks;
-        } else if (state == PIECES) {
+        } else if (state == ILI_CHUNK_PIECES) {
             store8(&c->class, load8(&c->class) % ILI_PIECE_CLASSES); /* no-op, unless corrupt */
-            uint32_t now_free = count_free(a, i);
+            uint32_t now_free = ili_pieces_free(a, i);
             store32(&c->free, now_free);
-            if (now_free == pieces_of(load8(&c->class) % ILI_PIECE_CLASSES)) {
+            if (now_free == ili_pieces_of(load8(&c->class) % ILI_PIECE_CLASSES)) {
                 free_chunk(a, i);
             } else if (now_free) {
                 list_push(a, i);
                 add_piece_bytes(a, (int64_t)now_free *
-                                       class_bytes[load8(&c->class) % ILI_PIECE_CLASSES]);
+                                       ili_class_bytes[load8(&c->class) % ILI_PIECE_CLASSES]);
             }
         } else {
             free_chunk(a, i);
@@ -452,11 +426,11 @@ static void undo(struct ili_arena *a, ili_off at) {
     uint32_t index = (uint32_t)((at - a->regions.data_at) / ILI_CHUNK_BYTES), piece;
     if (!ili_at(a, at, 64) || index >= a->regions.chunks) return;
     uint8_t state = load8(&a->chunks[index].state);
-    if (state == PIECES && piece_at(a, index, at, &piece)) {
-        atomic_fetch_and_explicit(&map_of(a, index)[piece / 64], ~(UINT64_C(1) << (piece % 64)),
-                                  memory_order_relaxed);
-    } else if (state == RUN_HEAD && at == chunk_at(a, index)) {
-        store8(&a->chunks[index].state, FREE);
+    if (state == ILI_CHUNK_PIECES && piece_at(a, index, at, &piece)) {
+        atomic_fetch_and_explicit(&ili_chunk_map(a, index)[piece / 64],
+                                  ~(UINT64_C(1) << (piece % 64)), memory_order_relaxed);
+    } else if (state == ILI_CHUNK_HEAD && at == ili_chunk_at(a, index)) {
+        store8(&a->chunks[index].state, ILI_CHUNK_FREE);
     }
 }
 
@@ -484,41 +458,4 @@ void ili_alloc_repair(struct ili_member *member) {
     }
     rebuild(a);
     ili_guard_done(guard);
-}
-
-il_status ili_alloc_check(const struct ili_member *member) {
-    const struct ili_arena *a = &member->arena;
-    uint32_t free_chunks = 0, covered = 0;
-    uint64_t piece_bytes = 0;
-    uint32_t partial[ILI_PIECE_CLASSES] = {0};
-    for (uint32_t i = 0; i < a->regions.chunks; i++) {
-        const struct ili_chunk *c = &a->chunks[i];
-        uint8_t state = load8(&c->state);
-        uint64_t word = atomic_load_explicit(&a->bitmap[i / 64], memory_order_relaxed);
-        if ((word >> (i % 64) & 1) != (state == FREE)) return IL_ECORRUPT;
-        if (state == FREE) free_chunks++;
-        if (state == RUN_HEAD) covered = i + load32(&c->free);
-        if (state == RUN_BODY && i >= covered) return IL_ECORRUPT;
-        if (state == PIECES) {
-            uint32_t now_free = count_free(a, i);
-            unsigned class = load8(&c->class);
-            if (class >= ILI_PIECE_CLASSES) return IL_ECORRUPT;
-            if (now_free != load32(&c->free) || now_free == pieces_of(class)) return IL_ECORRUPT;
-            piece_bytes += (uint64_t)now_free * class_bytes[class];
-            if (now_free) partial[class]++;
-        }
-    }
-    if (free_chunks != load32(&a->header->free_chunks)) return IL_ECORRUPT;
-    if (piece_bytes != atomic_load_explicit(&a->header->free_piece_bytes, memory_order_relaxed)) {
-        return IL_ECORRUPT;
-    }
-    for (unsigned class = 0; class < ILI_PIECE_CLASSES; class ++) {
-        uint32_t number = load32(&a->header->partial[class]), length = 0;
-        while (number && number <= a->regions.chunks && length <= partial[class]) {
-            length++;
-            number = load32(&a->chunks[number - 1].next);
-        }
-        if (length != partial[class]) return IL_ECORRUPT;
-    }
-    return IL_OK;
 }

@@ -12,7 +12,6 @@
 #include "data/list_change.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "arena/alloc.h"
 #include "base/point.h"
@@ -26,63 +25,6 @@ static uint64_t load(const _Atomic uint64_t *p) {
 }
 static void store(_Atomic uint64_t *p, uint64_t v) {
     atomic_store_explicit(p, v, memory_order_relaxed);
-}
-
-/* ---- new items ------------------------------------------------------------------------------------ */
-
-static il_status overflow(struct ili_refusal *refusal, const char *what, uint64_t limit,
-                          uint64_t which) {
-    if (refusal) {
-        refusal->what = what;
-        refusal->limit = limit;
-        refusal->which = which;
-    }
-    return IL_EOVERFLOW;
-}
-
-static il_status prepare_item(struct ili_member *m, struct ili_agent *self,
-                              const struct ili_payload *message, uint64_t *slot) {
-    ili_off at;
-    uint64_t bytes = sizeof(struct ili_list_item) + message->bytes;
-    il_status status = ili_alloc_chained(m, self, 2, bytes, &at);
-    if (status != IL_OK) return status;
-    struct ili_list_item *item = ili_at(&m->arena, at, bytes);
-    if (!item) return IL_ECORRUPT;
-    store(&item->bytes, message->bytes);
-    atomic_store_explicit(&item->type, message->type, memory_order_relaxed);
-    if (message->bytes) memcpy(item + 1, message->data, message->bytes);
-    *slot = ili_list_slot(at, ili_alloc_size(bytes));
-    return IL_OK;
-}
-
-il_status ili_list_prepare(struct ili_member *member, struct ili_agent *self,
-                           const struct ili_list *list, const struct ili_payload *messages,
-                           size_t count, struct ili_list_batch *batch,
-                           struct ili_refusal *refusal) {
-    const struct ili_limits *limits = &list->limits;
-    *batch = (struct ili_list_batch){.count = count};
-    batch->slots = batch->few;
-    if (count > limits->max_entries)
-        return overflow(refusal, "max_entries", limits->max_entries, 0);
-    for (size_t i = 0; i < count; i++) {
-        if (messages[i].bytes > limits->max_entry_bytes || messages[i].bytes > IL_MESSAGE_MAX_BYTES)
-            return overflow(refusal, "max_entry_bytes", limits->max_entry_bytes, i);
-        batch->bytes += ili_alloc_size(sizeof(struct ili_list_item) + messages[i].bytes);
-        if (batch->bytes > limits->max_bytes)
-            return overflow(refusal, "max_bytes", limits->max_bytes, i);
-    }
-    if (count > ILI_LIST_FEW) batch->slots = malloc(count * sizeof *batch->slots);
-    if (!batch->slots) return IL_ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        il_status status = prepare_item(member, self, &messages[i], &batch->slots[i]);
-        if (status != IL_OK) return status;
-        ILI_POINT("list.prepare.item");
-    }
-    return IL_OK;
-}
-
-void ili_list_batch_end(struct ili_list_batch *batch) {
-    if (batch->slots != batch->few) free(batch->slots);
 }
 
 /* ---- one change ----------------------------------------------------------------------------------- */
@@ -123,7 +65,7 @@ static il_status count_items(struct work *w, struct ili_refusal *refusal) {
     il_status status = IL_OK;
     w->commit.length = w->length - (e->stop - e->start) + e->count;
     if (e->count > e->stop - e->start && w->commit.length > w->list->limits.max_entries)
-        return overflow(refusal, "max_entries", w->list->limits.max_entries, 0);
+        return ili_list_overflow(refusal, "max_entries", w->list->limits.max_entries, 0);
     for (uint64_t i = 0; e->keeps && i < e->removed_count; i++) {
         gone += ili_list_slot_bytes(e->removed[i]);
     }
@@ -146,7 +88,7 @@ static il_status publish(struct work *w, struct ili_refusal *refusal) {
     const struct ili_limits *limits = &w->list->limits;
     bool adds = e->batch && e->batch->count;
     if (adds && w->commit.used_bytes > limits->max_bytes)
-        return overflow(refusal, "max_bytes", limits->max_bytes, e->batch->count - 1);
+        return ili_list_overflow(refusal, "max_bytes", limits->max_bytes, e->batch->count - 1);
     for (size_t i = 0; adds && i < e->batch->count; i++) {
         struct ili_list_item *item =
             ili_at(arena_of(w), ili_list_slot_at(e->batch->slots[i]), sizeof *item);

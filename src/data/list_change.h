@@ -25,6 +25,10 @@ il_status ili_list_prepare(struct ili_member *member, struct ili_agent *self,
                            size_t count, struct ili_list_batch *batch, struct ili_refusal *refusal);
 void ili_list_batch_end(struct ili_list_batch *batch);
 
+/* Fills in REFUSAL (may be NULL). IL_EOVERFLOW. */
+il_status ili_list_overflow(struct ili_refusal *refusal, const char *what, uint64_t limit,
+                            uint64_t which);
+
 /* SLOTS come in the place of the items from `start` to before `stop`. */
 struct ili_list_edit {
     uint64_t start, stop;

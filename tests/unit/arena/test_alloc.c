@@ -187,3 +187,41 @@ Test(arena_alloc, survives_nonsense_in_its_tables, .timeout = 300) {
         ili_member_leave(&test_member);
     }
 }
+
+Test(arena_alloc, a_chain_is_freed_as_a_whole, .timeout = 60) {
+    enum { BLOCKS = 3000 };
+    ili_off before = 0, at = 0;
+    cr_assert(test_enter(32 * MIB));
+    struct ili_agent *self = test_self();
+    cr_assert_eq(ili_alloc(&test_member, self, 1, 64, &at), IL_OK);
+    uint64_t free_at_first = ili_alloc_available(&test_member);
+    for (int round = 0; round < 2; round++) {
+        for (uint64_t i = 0; i < BLOCKS; i++) {
+            uint64_t bytes = i % 100 ? 64 : 70000;
+            cr_assert_eq(ili_alloc_chained(&test_member, self, 2, bytes, &at), IL_OK);
+            ili_off *next = ili_at(&test_member.arena, at, sizeof *next);
+            cr_assert_eq(*next, i ? before : 0);
+            cr_assert_eq(self->pending[2], at | ILI_ALLOC_CHAIN);
+            before = at;
+        }
+        if (round) { /* the same as it was published and unlinked again */
+            ili_alloc_published(self, 2);
+            ili_alloc_adopt_chain(self, 2, at);
+        }
+        cr_assert_eq(ili_alloc_free(&test_member, self, 2), IL_OK);
+        cr_assert_eq(self->pending[2], 0);
+        cr_assert_eq(ili_alloc_available(&test_member), free_at_first);
+        cr_assert_eq(test_check_alloc(), IL_OK);
+    }
+    /* one that another process has bent to a circle comes to an end */
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(ili_alloc_chained(&test_member, self, 2, 64, &at), IL_OK);
+        if (i == 0) before = at;
+    }
+    *(ili_off *)ili_at(&test_member.arena, before, 8) = at;
+    cr_assert_eq(ili_alloc_free(&test_member, self, 2), IL_OK);
+    cr_assert_eq(self->pending[2], 0);
+    cr_assert_eq(test_check_alloc(), IL_OK);
+    cr_assert_eq(ili_alloc_available(&test_member), free_at_first);
+    test_leave();
+}
