@@ -35,7 +35,7 @@ static void note_point(const char *name) {
     while (i < passed->count && strcmp(passed->points[i].name, name) != 0) i++;
     if (i == POINTS_MOST) abort();
     if (i == passed->count) {
-        strcpy(passed->points[i].name, name);
+        snprintf(passed->points[i].name, sizeof passed->points[i].name, "%s", name);
         passed->points[passed->count++].passages = 0;
     }
     passed->points[i].passages++;
