@@ -237,8 +237,8 @@ Test(base_json_order, deep_and_wide_values) {
         x += (size_t)sprintf(a + x, "%s\"k%d\":%d", i ? "," : "{", i, i);
         y += (size_t)sprintf(b + y, "%s\"k%d\":%d", i ? "," : "{", WIDTH - 1 - i, WIDTH - 1 - i);
     }
-    strcpy(a + x, "}");
-    strcpy(b + y, "}");
+    memcpy(a + x, "}", 2);
+    memcpy(b + y, "}", 2);
     cr_assert(are_equal(a, b));
     b[y - 1] = '9';
     cr_assert_not(are_equal(a, b));
