@@ -3,6 +3,7 @@
 #include <dirent.h>
 
 #include "support/doors.h"
+#include "support/mapped.h"
 
 static char directory[] = "/tmp/interlock-workers-XXXXXX";
 static char config[64];
@@ -231,61 +232,11 @@ BOTH_DOORS(refusals_name_what_is_wrong) {
 
 #define ITEMS 3000
 
-static struct {
-    il_map_item items[ITEMS];
-    char texts[ITEMS][64], results[ITEMS][64];
-    int told[ITEMS];
-    il_status status[ITEMS];
-    size_t count, total, last;
-    bool in_order;
-} run;
-
-static int32_t hear(void *context, const il_map_result *r) {
-    (void)context;
-    cr_assert_lt(r->index, run.count);
-    run.told[r->index]++;
-    run.status[r->index] = r->status;
-    snprintf(run.results[r->index], sizeof run.results[0], "%.*s",
-             r->bytes < 64 ? (int)r->bytes : 63, r->data);
-    run.in_order = run.in_order && (run.total == 0 || r->index == run.last + 1);
-    run.last = r->index;
-    run.total++;
-    return 0;
-}
-
-/* # in FORMAT stands for the index. */
-static void fill(size_t count, const char *format) {
-    const char *at = strchr(format, '#');
-    memset(&run, 0, sizeof run);
-    run.count = count;
-    run.in_order = true;
-    for (size_t i = 0; i < count; i++) {
-        int bytes = snprintf(run.texts[i], sizeof run.texts[i], "%.*s%zu%s", (int)(at - format),
-                             format, i, at + 1);
-        run.items[i] = (il_map_item){run.texts[i], (uint64_t)bytes};
-    }
-}
-
 static il_status map(il_workers *workers, const char *function, uint32_t flags,
                      const il_task_options *task) {
     il_map_options options = {.struct_bytes = sizeof options, .flags = flags, .task = task};
     return il_workers_map(workers, function, strlen(function), run.items, run.count, &options, hear,
                           NULL, seconds(60));
-}
-
-/* Every item was told once; those that succeeded are their indices. How many did. */
-static size_t check_numbers(void) {
-    size_t good = 0;
-    cr_assert_eq(run.total, run.count);
-    for (size_t i = 0; i < run.count; i++) {
-        char expected[24];
-        snprintf(expected, sizeof expected, "%zu", i);
-        cr_assert_eq(run.told[i], 1, "item %zu was told %d times", i, run.told[i]);
-        if (run.status[i] != IL_OK) continue;
-        cr_assert_str_eq(run.results[i], expected);
-        good++;
-    }
-    return good;
 }
 
 /* So that a map knows what the workers have, and takes the lane if it may. */
@@ -306,7 +257,7 @@ BOTH_DOORS(map_tells_every_item_once) {
         cr_assert_eq(map(workers, "sum", flags | IL_MAP_STAR | IL_MAP_ORDERED, NULL), IL_OK, "%s",
                      il_error_message());
         cr_assert_eq(check_numbers(), 500);
-        cr_assert(run.in_order);
+        cr_assert(told_in_order());
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/lane.h"
 #include "lib/lane.h"
+#include "support/mapped.h"
 #include "support/world.h"
 
 #define BYTES (UINT64_C(64) << 20)
@@ -163,40 +164,6 @@ static void close_pool(void) {
 
 /* ---- maps ---------------------------------------------------------------------------------------- */
 
-#define MOST 20000
-
-static struct {
-    il_map_item items[MOST];
-    char texts[MOST][64];
-    size_t count;
-    int told[MOST];
-    il_status status[MOST];
-    char results[MOST][80];
-    size_t order[MOST], total, enough;
-} run;
-
-static int32_t hear(void *context, const il_map_result *result) {
-    (void)context;
-    cr_assert_lt(result->index, run.count);
-    run.told[result->index]++;
-    run.status[result->index] = result->status;
-    snprintf(run.results[result->index], sizeof run.results[0], "%.*s",
-             result->bytes < 80 ? (int)result->bytes : 79, result->data);
-    run.order[run.total++] = result->index;
-    return run.total == run.enough;
-}
-
-/* # in FORMAT stands for the index. */
-static void fill(size_t count, const char *format) {
-    const char *at = strchr(format, '#');
-    run.count = count;
-    for (size_t i = 0; i < count; i++) {
-        int bytes = snprintf(run.texts[i], sizeof run.texts[i], "%.*s%zu%s", (int)(at - format),
-                             format, i, at + 1);
-        run.items[i] = (il_map_item){run.texts[i], (uint64_t)bytes};
-    }
-}
-
 struct wanted {
     const char *function, *kwargs;
     uint32_t flags, lanes, retries;
@@ -216,27 +183,12 @@ static il_status map(const struct wanted *w) {
     return ili_lane_map(&pool.workers, &map, &lanes, w->timeout_ns ? w->timeout_ns : IL_FOREVER);
 }
 
-/* Every item was told once; those that succeeded are their indices. How many did. */
-static size_t check_numbers(void) {
-    size_t good = 0;
-    cr_assert_eq(run.total, run.count);
-    for (size_t i = 0; i < run.count; i++) {
-        char expected[24];
-        snprintf(expected, sizeof expected, "%zu", i);
-        cr_assert_eq(run.told[i], 1, "item %zu was told %d times", i, run.told[i]);
-        if (run.status[i] != IL_OK) continue;
-        cr_assert_str_eq(run.results[i], expected);
-        good++;
-    }
-    return good;
-}
-
 Test(lib_lane, every_item_is_told_once, .timeout = 60) {
     open_pool();
-    fill(MOST, "#");
+    fill(MAPPED_MOST, "#");
     cr_assert_eq(map(&(struct wanted){.function = "same", .lanes = 3}), IL_OK, "%s",
                  il_error_message());
-    cr_assert_eq(check_numbers(), MOST);
+    cr_assert_eq(check_numbers(), MAPPED_MOST);
     cr_assert_eq(pool.submitted, 3);
     cr_assert_eq(pool.http_maps, 0);
     close_pool();
@@ -248,7 +200,7 @@ Test(lib_lane, results_come_in_order_if_asked_for, .timeout = 60) {
     cr_assert_eq(map(&(struct wanted){.function = "same", .lanes = 3, .flags = IL_MAP_ORDERED}),
                  IL_OK);
     cr_assert_eq(check_numbers(), 5000);
-    for (size_t i = 0; i < run.count; i++) cr_assert_eq(run.order[i], i);
+    cr_assert(told_in_order());
     close_pool();
 }
 
