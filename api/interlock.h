@@ -287,7 +287,8 @@ il_status il_lock_release(il_lock *lock, uint64_t token);
 
 /* The same with a lease of LEASE_NS (1 ms to IL_LEASE_MAX; 0: none): past it the grant is void, as if
  * its holder had died, and the holder's next call with the token returns IL_ELEASE. A lease that runs
- * out while the holder is stopped runs out all the same. */
+ * out while the holder is stopped runs out all the same.
+ * IL_ELEASE, IL_EREVOKED: what was granted, or was held before, was lost again before this call returned. */
 il_status il_lock_acquire_leased(il_lock *lock, int64_t timeout_ns, int64_t lease_ns,
                                  uint64_t *token);
 

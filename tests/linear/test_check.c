@@ -397,6 +397,32 @@ Test(linear_rwlock, is_not_exclusive_while_shared) {
     bad();
 }
 
+/* One more acquire, that gives the grant a lease, finds it broken. */
+Test(linear_rlock, an_acquire_may_be_told_that_the_grant_was_broken_meanwhile) {
+    begin(IL_KIND_RLOCK, 0, 0);
+    acquire(0, 10, 1, 100);
+    about(20, 40, 2, OP_BREAK, 100, IL_OK);
+    struct linear_call *again = fail(30, 50, 1);
+    again->status = IL_EREVOKED;
+    again->flags = 0;
+    again->lease_ns = 100;
+    acquire(60, 70, 2, 101)->status = IL_EOWNERDEAD;
+    good();
+    again->lease_ns = 0;
+    bad();
+}
+
+Test(linear_rlock, an_acquire_is_not_told_of_an_older_break) {
+    begin(IL_KIND_RLOCK, 0, 0);
+    acquire(0, 10, 1, 100);
+    about(20, 25, 2, OP_BREAK, 100, IL_OK);
+    struct linear_call *again = fail(30, 50, 1);
+    again->status = IL_EREVOKED;
+    again->flags = 0;
+    again->lease_ns = 100;
+    bad();
+}
+
 Test(linear_rwlock, a_try_to_share_fails_only_for_a_reason) {
     begin(IL_KIND_RWLOCK, 0, 0);
     acquire(0, 1, 1, 100);

@@ -85,7 +85,20 @@ static void set_limits(struct linear_search *search) {
     }
 }
 
-static bool failed_for_itself(const struct linear_call *call) {
+/* Whether a grant was broken, or may have been, while CALL was under way. */
+static bool broken_meanwhile(const struct linear_history *h, const struct linear_call *call) {
+    for (size_t i = 0; i < h->count; i++) {
+        const struct linear_call *other = &h->calls[i];
+        bool broke =
+            other->op == OP_BREAK && (other->status == IL_OK || other->status == LINEAR_PENDING);
+        if (broke && other->began_ns <= call->ended_ns && other->ended_ns >= call->began_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool failed_for_itself(const struct linear_history *h, const struct linear_call *call) {
     switch (call->status) {
     case IL_EINTR:
     case IL_EDEADLK:
@@ -93,6 +106,8 @@ static bool failed_for_itself(const struct linear_call *call) {
     case IL_ELIMIT:
     case IL_ENOMEM: return true;
     case IL_ELEASE: return call->op == OP_ACQUIRE; /* what it holds already, and renews so */
+    case IL_EREVOKED: /* the same, between the acquire and the renewal */
+        return call->op == OP_ACQUIRE && call->lease_ns && broken_meanwhile(h, call);
     case IL_ETIMEOUT:
         return !(call->flags & CALL_NOWAIT) && call->op != OP_MEET && call->op != OP_AWAIT;
     default: return false;
@@ -105,7 +120,7 @@ static bool expand(struct linear_search *search, const struct linear_model *mode
     for (size_t i = 0; i < h->count; i++) {
         const struct linear_call *call = &h->calls[i];
         if (call->flags & CALL_SEVERAL) search->several = true;
-        if (call->began_ns > search->horizon_ns || failed_for_itself(call)) continue;
+        if (call->began_ns > search->horizon_ns || failed_for_itself(h, call)) continue;
         if (call->op == OP_DEATH) {
             linear_add(search, call, OP_DEATH);
         } else {
