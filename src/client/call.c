@@ -292,6 +292,9 @@ il_status ili_call_poll(struct ili_call *call, const struct ili_wait *wait, bool
         longest = sent / 2 < SECOND_NS ? SECOND_NS : sent / 2;
         atomic_store_explicit(&call->domain->longest_wait_ns, longest, memory_order_relaxed);
     }
+    if (status == IL_OK && call->vain && call->vain(call)) {
+        status = ili_remote_fail(IL_ETIMEOUT, NULL);
+    }
     bool failed = status == IL_ETIMEOUT || status == IL_EINTR;
     *again = false;
     if (failed && deadline < wait->deadline_ns && ear.asked == IL_OK) {

@@ -36,6 +36,9 @@ struct ili_call {
     const char *header; /* another line of the request's head, or NULL */
     bool (*sink)(void *context, const char *data, size_t bytes); /* as in http.h */
     void *sink_context;
+    /* Whether a successful answer to a wait says that what is waited for has not come: then the wait goes on,
+     * or ends, as after a timeout. NULL: a success is one. */
+    bool (*vain)(const struct ili_call *call);
     bool resent; /* the server may have seen this more than once */
     struct ili_http_answer answer;
     struct ili_json object; /* the answer's; also of a failure the server explained */

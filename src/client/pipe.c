@@ -123,29 +123,26 @@ il_status ili_remote_pipe_receive(struct ili_remote_pipe *pipe, void *buffer, si
     return status;
 }
 
-/* Asks once, waiting as long as the server lets it. */
-static il_status ask(struct ili_remote_pipe *pipe, const struct ili_wait *wait, int32_t *ready) {
-    struct ili_call call;
-    bool again;
-    begin(&call, pipe, "poll");
-    il_status status = verdict(pipe, ili_call_poll(&call, wait, &again));
-    if (status == IL_OK) *ready = ili_json_is(ili_json_member(call.object, "ready"), "true");
-    ili_call_end(&call);
-    return status;
+static bool is_not_ready(const struct ili_call *call) {
+    return ili_json_is(ili_json_member(call->object, "ready"), "false");
 }
 
 il_status ili_remote_pipe_poll(struct ili_remote_pipe *pipe, int64_t timeout_ns, int32_t *ready) {
     il_status status = ili_remote_domain_check(pipe->object.domain);
     if (status != IL_OK) return status;
     struct ili_wait wait;
-    int32_t now = 0;
-    bool over = false;
+    struct ili_call call;
     ili_wait_begin(&wait, timeout_ns);
-    while (status == IL_OK && !now && !over) {
-        over = wait.now || ili_host->now_ns() >= wait.deadline_ns;
-        status = ask(pipe, &wait, &now);
+    begin(&call, pipe, "poll");
+    call.vain = is_not_ready;
+    status = verdict(pipe, ili_call_wait(&call, &wait));
+    if (status == IL_OK && !ili_json_is(ili_json_member(call.object, "ready"), "true")) {
+        status = ili_call_nonsense(&call, "something that lacks ready");
+    } else if (status == IL_OK || status == IL_ETIMEOUT) {
+        *ready = status == IL_OK;
+        status = IL_OK;
     }
-    if (status == IL_OK) *ready = now;
+    ili_call_end(&call);
     return status;
 }
 

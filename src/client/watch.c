@@ -51,38 +51,39 @@ static void drop_answer(struct ili_remote_watch *w) {
     w->next = (struct ili_json){0};
 }
 
+/* Whether the answer brings no change, but only the place from which to go on. */
+static bool brings_none(const struct ili_call *call) {
+    struct ili_json changes = ili_json_member(call->object, "changes");
+    return json_is_array(changes.json) && json_array_size(changes.json) == 0 &&
+           !ili_json_is(ili_json_member(call->object, "missed"), "true");
+}
+
 /* Asks once, as long as WAIT lasts. *AGAIN: nothing came, and it is worth asking again. */
 static il_status ask(struct ili_remote_watch *w, const struct ili_wait *wait, bool *again) {
     struct ili_call *call = &w->call;
+    uint64_t after;
     *again = false;
     drop_answer(w);
     il_status status = ili_remote_domain_check(w->object->domain);
     if (status != IL_OK) return status;
     ili_remote_object_begin(call, w->object, "POST", "changes");
     if (w->begun) ili_call_field_number_text(call, "after", w->after);
+    call->vain = brings_none;
     w->asked = true;
     status = ili_remote_object_gone(ili_call_poll(call, wait, again));
-    if (status != IL_OK) return status;
-    uint64_t after;
+    bool placed = ili_json_number_text(ili_json_member(call->object, "after"), &after);
+    w->begun |= placed;
     w->changes = ili_json_member(call->object, "changes");
-    w->missed = ili_json_is(ili_json_member(call->object, "missed"), "true");
-    if (!json_is_array(w->changes.json) ||
-        !ili_json_number_text(ili_json_member(call->object, "after"), &after)) {
+    if (status == IL_OK && !(placed && json_is_array(w->changes.json))) {
         return ili_call_nonsense(call, "something that lacks changes");
     }
-    w->walk = (struct ili_json_walk){0};
-    w->next = ili_json_next(w->changes, &w->walk);
-    w->begun = true;
-    if (!w->next.json && !w->missed) {
-        w->after = after;
-        /* an empty answer is a success, after which a request to stop is pending again */
-        il_status asked = wait->now ? IL_OK : ili_host->take_request();
-        if (asked != IL_OK) return ili_remote_fail(asked, NULL);
-        *again = !wait->now && ili_host->now_ns() < wait->deadline_ns;
-        return ili_remote_fail(IL_ETIMEOUT, NULL);
+    if (status == IL_OK) {
+        w->missed = ili_json_is(ili_json_member(call->object, "missed"), "true");
+        w->walk = (struct ili_json_walk){0};
+        w->next = ili_json_next(w->changes, &w->walk);
     }
-    if (!w->next.json) w->after = after;
-    return IL_OK;
+    if (placed && !w->next.json) w->after = after;
+    return status;
 }
 
 static uint32_t what_of(struct ili_json change) {

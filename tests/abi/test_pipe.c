@@ -314,6 +314,24 @@ EACH_DOOR(abi_pipe, waits_can_be_interrupted) {
     il_pipe_close(b);
 }
 
+/* What comes before the wait ends it as well. */
+EACH_DOOR(abi_pipe, an_interruption_waits_for_the_wait) {
+    il_pipe *a = open_end(door, "it", IL_PIPE_A);
+    char room[8];
+    size_t bytes;
+    int32_t ready = 99;
+    cr_assert_eq(il_interrupt(il_thread_self()), IL_OK);
+    cr_assert_eq(il_pipe_poll(a, seconds(60), &ready), IL_EINTR);
+    cr_assert_eq(il_interrupt(il_thread_self()), IL_OK);
+    cr_assert_eq(il_pipe_receive(a, room, sizeof room, &bytes, NULL, seconds(60)), IL_EINTR);
+    cr_assert_eq(il_cancel(il_thread_self()), IL_OK);
+    cr_assert_eq(il_pipe_poll(a, seconds(60), &ready), IL_ECANCELLED);
+    il_cancel_clear();
+    cr_assert_eq(ready, 99);
+    cr_assert_eq(poll_for(a, 0), 0);
+    il_pipe_close(a);
+}
+
 EACH_DOOR(abi_pipe, can_be_waited_for_with_others) {
     il_pipe *a = open_end(door, "it", IL_PIPE_A), *b = open_end(door, "it", IL_PIPE_B);
     il_pipe *sends = open_with(door, "one-way", IL_PIPE_ONE_WAY, 0, IL_PIPE_B);
