@@ -5,6 +5,7 @@
 #ifndef TESTS_SUPPORT_DOORS_H
 #define TESTS_SUPPORT_DOORS_H
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <interlock.h>
 #include <poll.h>
@@ -57,6 +58,41 @@ static inline bool door_serve(struct door *door, char http[64], const char *conf
     return at && sscanf(at, "http=%63s", http) == 1;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define DOOR_SETTLES true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DOOR_SETTLES true
+#endif
+#endif
+#ifndef DOOR_SETTLES
+#define DOOR_SETTLES false
+#endif
+
+/* Whether all threads of this process but the calling one sleep. */
+static inline bool door_threads_sleep(void *unused) {
+    (void)unused;
+    DIR *tasks = opendir("/proc/self/task");
+    bool sleep = tasks != NULL;
+    for (struct dirent *task; sleep && (task = readdir(tasks));) {
+        char path[300], state = 'S';
+        FILE *file;
+        if (task->d_name[0] == '.' || atoi(task->d_name) == gettid()) continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/stat", task->d_name);
+        if (!(file = fopen(path, "r"))) continue; /* it has ended */
+        sleep = fscanf(file, "%*d (%*[^)]) %c", &state) == 1 && state == 'S';
+        fclose(file);
+    }
+    if (tasks) closedir(tasks);
+    return sleep;
+}
+
+/* Under the address sanitizer: waits until the domain's own threads are through their start. That start takes
+ * locks of the sanitizer's allocator, and a child that is forked meanwhile finds them locked for ever. */
+static inline bool door_settle(void) {
+    return !DOOR_SETTLES || test_wait(door_threads_sleep, NULL, DOOR_SECONDS);
+}
+
 static inline bool door_open_with(struct door *door, const char *which, const char *config) {
     char http[64] = "";
     memset(door, 0, sizeof *door);
@@ -74,7 +110,7 @@ static inline bool door_open_with(struct door *door, const char *which, const ch
     il_domain_options options = {.struct_bytes = sizeof options,
                                  .arena_bytes = door->server ? 0 : UINT64_C(256) << 20,
                                  .label = "door"};
-    return il_domain_open(door->address, &options, &door->domain) == IL_OK;
+    return il_domain_open(door->address, &options, &door->domain) == IL_OK && door_settle();
 }
 
 static inline bool door_open(struct door *door, const char *which) {
