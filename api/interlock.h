@@ -57,29 +57,29 @@ extern "C" {
 #define IL_VERSION_PATCH 0
 
 /* Grows with every change a compiled program can notice; see il_abi_version(). */
-#define IL_ABI_VERSION 4
+#define IL_ABI_VERSION 5
 
 /* 0, or one of the negative codes below. The codes never change their meaning. */
 typedef int32_t il_status;
 
 #define IL_OK 0
-#define IL_EINVAL (-1)        /* an argument is not what the call expects; the message names it */
-#define IL_ENOMEM (-2)        /* the domain's arena or this process has no memory left */
-#define IL_ETIMEOUT (-3)      /* the wait ended without success */
-#define IL_EBUSY (-4)         /* the object is being changed by a process that does not move */
-#define IL_EINTR (-5)         /* il_interrupt() ended the wait */
-#define IL_ENOTHELD (-6)      /* release or renew of what this session does not hold */
-#define IL_ESTALE (-7)        /* the token is not that of the newest grant */
-#define IL_EOWNERDEAD (-8)    /* granted, and the owner before died holding it */
-#define IL_ELEASE (-9)        /* the grant's lease ran out before this call */
-#define IL_ECONFLICT (-10)    /* the object exists with other options */
-#define IL_ENOTFOUND (-11)    /* no such object */
-#define IL_EDELETED (-12)     /* the object was deleted */
-#define IL_ECLOSED (-13)      /* the queue or the domain is closed */
-#define IL_ETOOBIG (-14)      /* a message or a name is too long, or a buffer too small */
-#define IL_ELIMIT (-15)       /* a fixed limit of the domain is reached; the message names it */
-#define IL_EGONE (-16)        /* the server went away: the domain is dead, open it anew */
-#define IL_EFORKED (-17)      /* inherited through fork() from an attached process: open it anew */
+#define IL_EINVAL (-1)     /* an argument is not what the call expects; the message names it */
+#define IL_ENOMEM (-2)     /* the domain's arena or this process has no memory left */
+#define IL_ETIMEOUT (-3)   /* the wait ended without success */
+#define IL_EBUSY (-4)      /* the object is being changed by a process that does not move */
+#define IL_EINTR (-5)      /* il_interrupt() ended the wait, or a signal: il_signals_interrupt() */
+#define IL_ENOTHELD (-6)   /* release or renew of what this session does not hold */
+#define IL_ESTALE (-7)     /* the token is not that of the newest grant */
+#define IL_EOWNERDEAD (-8) /* granted, and the owner before died holding it */
+#define IL_ELEASE (-9)     /* the grant's lease ran out before this call */
+#define IL_ECONFLICT (-10) /* the object exists with other options */
+#define IL_ENOTFOUND (-11) /* no such object */
+#define IL_EDELETED (-12)  /* the object was deleted */
+#define IL_ECLOSED (-13)   /* the queue or the domain is closed */
+#define IL_ETOOBIG (-14)   /* a message or a name is too long, or a buffer too small */
+#define IL_ELIMIT (-15)    /* a fixed limit of the domain is reached; the message names it */
+#define IL_EGONE (-16)     /* the server went away: the domain is dead, open it anew */
+#define IL_EFORKED (-17)   /* inherited through fork() from an attached process: open it anew */
 #define IL_EUNSUPPORTED (-18) /* this kind of domain cannot do that; the message says why */
 #define IL_ECORRUPT (-19)     /* the arena does not make sense here */
 #define IL_EACCESS (-20)      /* the server refuses this user, host or origin */
@@ -188,6 +188,13 @@ uint64_t il_thread_self(void);
  * IL_ENOTFOUND: no such thread, or it has ended. */
 il_status il_interrupt(uint64_t thread);
 
+/* ON: a signal whose handler ran in the calling thread during one of its waits ends that wait with IL_EINTR,
+ * whatever the handler's SA_RESTART; 0, as every thread begins: the wait goes on. If the wait was granted at that
+ * moment, it returns the grant, and the interruption stays pending, as with il_interrupt(). A signal that comes
+ * just before the wait does not end it; an il_interrupt() in its handler would. A forked child's thread has the
+ * setting of the one that forked. IL_ELIMIT: this process has 16,384 threads. */
+il_status il_signals_interrupt(int32_t on);
+
 /* Asks THREAD to stop: from now on il_cancelled() is 1 in it, and every Interlock call of it that would
  * have to wait returns IL_ECANCELLED, also the one that it is in. Unlike an interruption this stays so,
  * until il_cancel_clear(). What need not wait is still done; what was granted is not lost; a condition's
@@ -249,6 +256,10 @@ il_status il_domain_info_get(il_domain *domain, il_domain_info *info);
  */
 
 #define IL_LOCK_FAIR 1u /* flags: first come, first served */
+/* flags: any session of the domain may release the lock, as Python's multiprocessing.Lock: its grant (0: whatever
+ * grant stands) is then over, as if its holder had released it. Nobody's wait for it counts as a deadlock.
+ * Not for rlocks; IL_EUNSUPPORTED on an http: domain. */
+#define IL_LOCK_ANY_RELEASE 2u
 
 /* flags, of all kinds that have owners: a wait that closes a cycle of owners is only listed
  * (GET /v1/deadlocks) instead of failing with IL_EDEADLK. */
@@ -259,7 +270,7 @@ il_status il_domain_info_get(il_domain *domain, il_domain_info *info);
 
 typedef struct il_lock_options {
     uint32_t struct_bytes;
-    uint32_t flags; /* IL_LOCK_FAIR, IL_DEADLOCK_REPORT */
+    uint32_t flags; /* IL_LOCK_FAIR, IL_LOCK_ANY_RELEASE, IL_DEADLOCK_REPORT */
     int64_t
         lock_delay_ns; /* how long the lock is held back after its holder died or lost its lease */
 } il_lock_options;
@@ -281,8 +292,8 @@ il_status il_lock_delete(il_domain *domain, const char *name, size_t name_bytes)
 il_status il_lock_acquire(il_lock *lock, int64_t timeout_ns, uint64_t *token);
 
 /* Releases the grant TOKEN; 0: whatever grant this session holds. Does not block for long.
- * IL_ENOTHELD: this session does not hold the lock. IL_ESTALE: it does, by a newer grant, or the
- * token is older than the newest grant. IL_EDELETED. */
+ * IL_ENOTHELD: this session does not hold the lock (IL_LOCK_ANY_RELEASE: nobody does). IL_ESTALE: it does, by
+ * a newer grant, or the token is older than the newest grant. IL_EDELETED. */
 il_status il_lock_release(il_lock *lock, uint64_t token);
 
 /* The same with a lease of LEASE_NS (1 ms to IL_LEASE_MAX; 0: none): past it the grant is void, as if

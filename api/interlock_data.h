@@ -408,6 +408,38 @@ il_status il_watch_open(uint32_t kind, void *object, uint64_t after, il_watch **
 il_status il_watch_next(il_watch *watch, il_changed *changed, int64_t timeout_ns);
 il_status il_watch_close(il_watch *watch); /* NULL is allowed */
 
+/* ---- handles for another process ----------------------------------------------------------------- */
+
+/*
+ * What an object of an arena is known by, with or without a name: plain numbers, to be passed to another
+ * process of the same domain (one that was forked, one started with "inherited:", a client of the same server)
+ * in any way. A ticket keeps nothing alive: the object must be open somewhere until it is adopted. Any
+ * numbers are safe to be adopted.
+ *
+ *     il_ticket ticket;                                 here, of an anonymous queue
+ *     il_share(IL_KIND_QUEUE, queue, &ticket);
+ *
+ *     void *queue;                                      there
+ *     il_adopt(domain, &ticket, &queue);
+ *     il_queue_put(queue, "x", 1, IL_BYTES, IL_NOWAIT);
+ */
+typedef struct il_ticket {
+    uint64_t object, check;
+    uint32_t kind; /* IL_KIND_... */
+    uint32_t end;  /* of a pipe: IL_PIPE_A, IL_PIPE_B; else 0 */
+} il_ticket;
+
+/* Writes a ticket for OBJECT, a handle of KIND (an il_lock for IL_KIND_LOCK, ...).
+ * IL_EUNSUPPORTED: an http: domain has none. IL_EDELETED, IL_EGONE, IL_EFORKED. */
+il_status il_share(uint32_t kind, void *object, il_ticket *ticket);
+
+/* Opens what TICKET was written for, *OUT a handle of its kind, owned as one that was opened by name: nothing
+ * that the other process holds is held by it. A pipe's end is claimed by this session; a condition comes with its
+ * lock, a value and an array with theirs.
+ * IL_ENOTFOUND: the object is gone. IL_EDELETED: its name was deleted. IL_EINVAL: that is no ticket of this
+ * domain. IL_EPIPE: that end is closed for good. IL_EUNSUPPORTED (http:), IL_ENOMEM, IL_EGONE, IL_EFORKED. */
+il_status il_adopt(il_domain *domain, const il_ticket *ticket, void **out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -205,11 +205,10 @@ il_status ili_agent_sleep(struct ili_member *member, struct ili_agent *agent, ui
         int64_t until = ili_deadline_in(slice);
         if (!member->check_wait || until > deadline_ns) until = deadline_ns;
         if (!stubborn) until = ili_thread_until(thread, until);
-        int why = ili_futex_wait(&agent->park, state, until);
-        if (why == ETIMEDOUT && until == deadline_ns) {
-            status = IL_ETIMEOUT;
-            break;
-        }
+        int why = ili_thread_futex_wait(thread, &agent->park, state, until);
+        if (why == ETIMEDOUT && until == deadline_ns) status = IL_ETIMEOUT;
+        if (!stubborn && status == IL_OK) status = ili_thread_slept(thread, why);
+        if (status != IL_OK) break;
         if (why == ETIMEDOUT && slice < CHECK_LAST_NS) slice *= 2;
     }
     ili_thread_unparked(thread);
@@ -237,7 +236,8 @@ il_status ili_agent_sleep_as_hub(struct ili_member *member, struct ili_agent *ag
             break;
         }
         int64_t until = ili_thread_until(thread, deadline_ns);
-        int why = ili_futex_wait(&agent->park, ILI_PARK_WAITING, until);
+        int why = ili_thread_futex_wait(thread, &agent->park, ILI_PARK_WAITING, until);
+        status = ili_thread_slept(thread, why);
         if (why == ETIMEDOUT && until == deadline_ns) status = IL_ETIMEOUT;
     }
     atomic_fetch_and_explicit(&agent->park, ~ILI_PARK_STATE, memory_order_relaxed);

@@ -147,7 +147,7 @@ struct ili_object {
     _Atomic uint32_t refs; /* open handles, and one for the name */
     uint32_t name_at;      /* bytes from the object's start */
     uint32_t name_bytes;   /* 0: anonymous */
-    uint32_t reserved;
+    uint32_t birth; /* number of the object in its arena: tells it from others at this place */
     int64_t created_seconds; /* wall clock */
     uint64_t reserved2[2];
 };
@@ -215,7 +215,7 @@ struct ili_header {
     _Atomic uint32_t leases_committed;
     _Atomic uint64_t losses;    /* how many there were: the next one's place in the ring */
     _Atomic uint32_t loss_bell; /* futex word: grows with each loss */
-    uint32_t reserved2;
+    _Atomic uint32_t births;    /* how many objects were made */
 
     _Alignas(64) struct ili_guard alloc;
     /* under alloc; all but what the chunk table says is rebuilt by repair */

@@ -232,6 +232,9 @@ static il_status make_object(struct ili_member *m, struct ili_agent *self,
     object->name_at = kind->bytes;
     object->name_bytes = (uint32_t)name_bytes;
     object->created_seconds = ili_wall_seconds();
+    /* relaxed: a number that no other object has, whatever the order */
+    object->birth =
+        atomic_fetch_add_explicit(&m->arena.header->births, 1, memory_order_relaxed) + 1;
     if (name_bytes) memcpy((char *)object + kind->bytes, name, name_bytes);
     kind->init(m, object, options);
     *out = object;
@@ -332,6 +335,27 @@ il_status ili_names_inherit(struct ili_member *member, struct ili_agent *self,
         refer(guard, &member->arena, self, o, entry);
     } else {
         status = IL_ENOTFOUND; /* closed since: an entry changes under this guard only */
+    }
+    ili_guard_unlock(member, self, guard);
+    return status;
+}
+
+il_status ili_names_adopt(struct ili_member *member, struct ili_agent *self, ili_off object,
+                          uint32_t kind, uint32_t birth, _Atomic ili_off *entry) {
+    struct ili_object *o = ili_object_at(&member->arena, object, kind);
+    if (!o) return IL_ENOTFOUND;
+    struct ili_guard *guard = &stripe_of(&member->arena, o->hash)->guard;
+    il_status status = ili_guard_lock(member, self, guard);
+    if (status != IL_OK) return status;
+    /* all of it again: under this guard the object cannot go, if it is still the one that was meant */
+    bool same = ili_once32(&o->kind) == kind && ili_once32(&o->birth) == birth &&
+                &stripe_of(&member->arena, o->hash)->guard == guard;
+    if (!same || atomic_load_explicit(&o->refs, memory_order_relaxed) == 0) {
+        status = IL_ENOTFOUND;
+    } else if (o->name_bytes && atomic_load_explicit(&o->deleted, memory_order_relaxed)) {
+        status = IL_EDELETED;
+    } else {
+        refer(guard, &member->arena, self, o, entry);
     }
     ili_guard_unlock(member, self, guard);
     return status;

@@ -133,6 +133,11 @@ il_status ili_names_open(struct ili_member *member, struct ili_agent *self,
 il_status ili_names_inherit(struct ili_member *member, struct ili_agent *self,
                             const _Atomic ili_off *from, _Atomic ili_off *entry);
 
+/* Opens the object of KIND at an offset that somebody was told, into *ENTRY, if it is still the one of that
+ * BIRTH. Any numbers are safe. IL_ENOTFOUND; IL_EDELETED: its name was deleted. */
+il_status ili_names_adopt(struct ili_member *member, struct ili_agent *self, ili_off object,
+                          uint32_t kind, uint32_t birth, _Atomic ili_off *entry);
+
 /* Gives the reference back, clearing *ENTRY (NULL: none) together with it. */
 il_status ili_names_close(struct ili_member *member, struct ili_agent *self, ili_off object,
                           _Atomic ili_off *entry);

@@ -80,7 +80,7 @@ struct ili_thread *ili_thread_claim(void) {
             memset(t->bindings, 0, sizeof t->bindings);
             t->scope = (struct ili_cancel_scope){.at_ns = ILI_NEVER};
             t->ended = NULL;
-            t->leaving = false;
+            t->signals = t->leaving = false;
             return t;
         }
     }
@@ -240,6 +240,13 @@ int ili_thread_wake_fd(struct ili_thread *thread) {
     return fd;
 }
 
+int ili_thread_futex_wait(const struct ili_thread *thread, _Atomic uint32_t *word, uint32_t seen,
+                          int64_t until_ns) {
+    /* without a time limit the system call goes on after a handler with SA_RESTART */
+    if (thread->signals && until_ns == ILI_NEVER) until_ns--;
+    return ili_futex_wait(word, seen, until_ns);
+}
+
 void ili_thread_parked(struct ili_thread *thread, _Atomic uint32_t *word) {
     atomic_store_explicit(&thread->parked_at, word, memory_order_seq_cst);
 }
@@ -257,7 +264,8 @@ il_status ili_thread_sleep(_Atomic uint32_t *word, uint32_t seen, int64_t deadli
     il_status status = ili_thread_take(thread);
     if (status == IL_OK && !atomic_exchange_explicit(&thread->poked, 0, memory_order_seq_cst)) {
         int64_t until = ili_thread_until(thread, deadline_ns);
-        int why = ili_futex_wait(word, seen, until);
+        int why = ili_thread_futex_wait(thread, word, seen, until);
+        status = ili_thread_slept(thread, why);
         if (why == ETIMEDOUT && until == deadline_ns) status = IL_ETIMEOUT;
     }
     ili_thread_unparked(thread);

@@ -5,13 +5,15 @@
  * record is claimed at the thread's first blocking or structural call and freed when it ends.
  *
  * Two things can be asked of a thread: an interruption ends one wait (IL_EINTR), a cancellation ends every
- * wait from then on (IL_ECANCELLED). A thread counts as cancelled while any of these says so: the mark of
+ * wait from then on (IL_ECANCELLED). A signal whose handler ran is an interruption of the wait that it met, if
+ * the thread wants it so. A thread counts as cancelled while any of these says so: the mark of
  * ili_thread_set_cancelled(), the word of its scope, the time of its scope. A scope is what the thread does
  * right now (one task of a pool), so that a cancellation meant for that cannot hit what comes next.
  */
 #ifndef ILI_ARENA_THREAD_H
 #define ILI_ARENA_THREAD_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,6 +52,7 @@ struct ili_thread {
     void (*ended)(
         void *context); /* called when the thread has ended and the record is free again */
     void *ended_context;
+    bool signals; /* a handler that ran ends its waits; used by the thread alone */
     bool leaving; /* with `ended`: the destructors of thread-local values have run once */
     struct ili_thread_binding bindings[ILI_THREAD_BINDINGS];
 };
@@ -104,6 +107,16 @@ struct ili_cancel_scope ili_thread_enter(struct ili_thread *thread, struct ili_c
 /* What is asked of THREAD, the calling one, before it sleeps: IL_OK nothing, IL_ECANCELLED (stays so),
  * IL_EINTR (is taken: once for each time an interruption was pending). */
 il_status ili_thread_take(struct ili_thread *thread);
+
+/* ili_futex_wait() for THREAD, the calling one. */
+int ili_thread_futex_wait(const struct ili_thread *thread, _Atomic uint32_t *word, uint32_t seen,
+                          int64_t until_ns);
+
+/* The outcome of a sleep of THREAD, the calling one, that ended with ERROR (an errno): IL_EINTR if a signal
+ * handler ran and its waits are to end by that; else IL_OK. */
+static inline il_status ili_thread_slept(const struct ili_thread *thread, int error) {
+    return error == EINTR && thread->signals ? IL_EINTR : IL_OK;
+}
 
 /* DEADLINE_NS, or if that is earlier the time at which THREAD, the calling one, will be cancelled. */
 int64_t ili_thread_until(const struct ili_thread *thread, int64_t deadline_ns);

@@ -1,5 +1,6 @@
 #include "client/call.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -157,7 +158,9 @@ static bool pause_before(int attempt, const struct ili_http_waker *waker) {
     static const int pauses_ms[ILI_CALL_ATTEMPTS] = {0, 0, 50, 250};
     struct pollfd fd = {.fd = waker->fd, .events = POLLIN};
     int ready = poll(&fd, 1, pauses_ms[attempt]);
-    return ready <= 0 || !waker->woken(waker->context);
+    bool signalled = ready < 0 && errno == EINTR && waker->signalled;
+    if (signalled) waker->signalled();
+    return (ready <= 0 && !signalled) || !waker->woken(waker->context);
 }
 
 static il_status send_body(struct ili_call *call, int64_t until_ns, bool waits,
@@ -274,7 +277,8 @@ il_status ili_call_poll(struct ili_call *call, const struct ili_wait *wait, bool
     struct ear ear = {.fd = -1, .asked = hears ? ili_host->take_request() : IL_OK};
     bool blocks = !wait->now && ear.asked == IL_OK;
     if (hears && blocks) ear.fd = ili_host->wake_fd();
-    struct ili_http_waker waker = {.fd = ear.fd, .woken = is_asked, .context = &ear};
+    struct ili_http_waker waker = {
+        .fd = ear.fd, .woken = is_asked, .signalled = ili_host->signalled, .context = &ear};
     il_status status;
     int64_t now, sent;
     int64_t limit = hears ? ili_host->cancelled_at_ns() : ILI_NEVER;
@@ -321,7 +325,8 @@ il_status ili_call_stream(struct ili_call *call, const struct ili_wait *wait) {
     struct ear ear = {.fd = -1, .asked = ili_host->take_request()};
     if (ear.asked != IL_OK) return ili_remote_fail(ear.asked, NULL);
     ear.fd = ili_host->wake_fd();
-    struct ili_http_waker waker = {.fd = ear.fd, .woken = is_asked, .context = &ear};
+    struct ili_http_waker waker = {
+        .fd = ear.fd, .woken = is_asked, .signalled = ili_host->signalled, .context = &ear};
     int64_t limit = ili_host->cancelled_at_ns();
     int64_t deadline = limit < wait->deadline_ns ? limit : wait->deadline_ns;
     call->sole = true;

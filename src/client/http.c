@@ -221,8 +221,12 @@ static enum ili_http_end run(struct ili_http_link *link, const struct ili_http_r
         } else {
             bool listening = request->waker.fd >= 0 && !link->leaving;
             struct curl_waitfd waker = {.fd = request->waker.fd, .events = CURL_WAIT_POLLIN};
+            errno = 0; /* libcurl says nothing of a signal, but leaves this as it was */
             curl_multi_poll(link->multi, &waker, listening ? 1 : 0, poll_ms(now, until), NULL);
-            if (!listening || !waker.revents || !request->waker.woken(request->waker.context)) {
+            bool signalled = listening && errno == EINTR && request->waker.signalled;
+            if (signalled) request->waker.signalled();
+            if (!listening || (!waker.revents && !signalled) ||
+                !request->waker.woken(request->waker.context)) {
                 continue;
             }
             *woken = true;

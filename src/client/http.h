@@ -37,6 +37,8 @@ struct ili_http_pool {
 struct ili_http_waker {
     int fd;                       /* readable: ask `woken`; -1: nothing */
     bool (*woken)(void *context); /* whether it really is; then it must not be readable any more */
+    /* A signal handler ran in the calling thread during the wait; `woken` is asked next. NULL: never mind. */
+    void (*signalled)(void);
     void *context;
 };
 

@@ -47,7 +47,7 @@ static void sleep_until(struct ili_renewer *renewer, int64_t until_ns) {
 static void *keep(void *context) {
     struct ili_remote_domain *domain = context;
     struct ili_renewer *renewer = &domain->renewer;
-    struct ili_http_waker waker = {renewer->wake_fd, stopped, renewer};
+    struct ili_http_waker waker = {.fd = renewer->wake_fd, .woken = stopped, .context = renewer};
     while (!atomic_load_explicit(&renewer->stopping, memory_order_relaxed)) {
         /* "About to sleep for ever" is said before looking: a session that is made after the look
          * finds it, one that was made before is seen. */

@@ -7,6 +7,7 @@
  */
 #include "client/watch.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,7 +191,9 @@ static il_status doze(const struct ili_wait *wait) {
     int64_t limit = ili_host->cancelled_at_ns();
     if (limit < until) until = limit < now ? now : limit;
     struct pollfd polled = {.fd = ili_host->wake_fd(), .events = POLLIN};
-    if (poll(&polled, 1, (int)((until - now + 999999) / 1000000)) == 1) {
+    int ready = poll(&polled, 1, (int)((until - now + 999999) / 1000000));
+    if (ready < 0 && errno == EINTR) ili_host->signalled();
+    if (ready != 0) {
         asked = ili_host->take_request();
         if (asked != IL_OK) return ili_remote_fail(asked, NULL);
         uint64_t count; /* readable though nothing is asked: it was taken elsewhere */

@@ -32,7 +32,10 @@ struct ili_cells {
     uint32_t reserved;
     uint64_t length;       /* elements */
     _Atomic ili_off block; /* where they lie, but for a value's number; 0: it has no memory yet */
-    uint64_t reserved2[3];
+    /* an rlock without a name that goes with an object without one; 0: not known yet */
+    _Atomic ili_off lock;
+    _Atomic uint32_t lock_birth;
+    uint32_t reserved2[3];
 
     /* watching, and changes of bytes and text */
     struct ili_guard guard; /* kind CELLS; protects the rest */

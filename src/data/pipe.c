@@ -287,6 +287,9 @@ il_status ili_pipe_send(struct ili_member *member, struct ili_pipe *pipe, uint32
     struct ili_queue *queue = ili_pipe_outgoing(pipe, end);
     size_t done;
     if (!queue) return IL_EUNSUPPORTED;
+    /* the other queue is shut first: who has seen the end of file there is not let send here */
+    uint32_t ends = load_ends(pipe);
+    if ((ends & ANY_CLOSED) && !(ends & DELETED)) return IL_EPIPE;
     il_status status = ili_queue_put(member, queue, message, 1, &done, deadline_ns);
     return status == IL_ECLOSED ? IL_EPIPE : status;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "lib/share.h"
 
 static const char *word_of(uint32_t kind) { return kind == ILI_KIND_VALUE ? "value" : "array"; }
 
@@ -113,6 +114,38 @@ static il_status open_object(il_domain *domain, const struct ili_kind *kind, con
     return ili_handle_open(domain, kind, name, name_bytes, options, handle);
 }
 
+/* Who adopts CELLS, which have no name, finds their lock, which has none either. */
+static void tell_lock(struct ili_cells *cells, const il_rlock *lock) {
+    uint32_t birth = lock->lock->lock.object.birth;
+    atomic_store_explicit(&cells->lock_birth, birth, memory_order_relaxed);
+    /* release: pairs with ili_cells_adopted() */
+    atomic_store_explicit(&cells->lock, lock->handle.object, memory_order_release);
+}
+
+il_status ili_cells_adopted(il_domain *domain, uint32_t kind, struct ili_cells_handle *h) {
+    char name[IL_NAME_MAX_BYTES + 1];
+    void *lock = NULL;
+    struct ili_cells *cells = cells_of(&h->handle);
+    h->kind = kind;
+    h->domain = domain;
+    h->member = &domain->member;
+    il_status status = cells ? ili_cells_look(&domain->member, cells, &h->place) : IL_ECORRUPT;
+    if (status != IL_OK) {
+        status = ili_report(status, word_of(kind));
+    } else if ((h->name_bytes = ili_object_name(&domain->member.arena, &cells->object, name)) !=
+               0) {
+        memcpy(h->name, name, h->name_bytes);
+    } else {
+        /* acquire: pairs with tell_lock() */
+        ili_off at = atomic_load_explicit(&cells->lock, memory_order_acquire);
+        uint32_t birth = atomic_load_explicit(&cells->lock_birth, memory_order_relaxed);
+        status = ili_adopt(domain, IL_KIND_RLOCK, at, birth, 0, &lock);
+        atomic_init(&h->lock, lock);
+    }
+    if (status != IL_OK) (void)ili_handle_close(&h->handle);
+    return status;
+}
+
 static il_status open_local(il_domain *domain, const char *name, size_t name_bytes,
                             const struct ili_cells_options *options, struct ili_cells_handle *h) {
     const struct ili_kind *kind = kind_of(h->kind);
@@ -130,6 +163,7 @@ static il_status open_local(il_domain *domain, const char *name, size_t name_byt
     } else if (!name) { /* opened with it, so that a fork inherits both */
         status = il_rlock_open(domain, NULL, 0, NULL, &lock);
         atomic_init(&h->lock, lock);
+        if (status == IL_OK) tell_lock(cells, lock);
     }
     if (status != IL_OK) (void)ili_handle_close(&h->handle);
     h->member = &domain->member;

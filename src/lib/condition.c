@@ -5,6 +5,7 @@
 #include "arena/open_table.h"
 #include "lib/domain.h"
 #include "lib/grant.h"
+#include "lib/share.h"
 
 static il_status no_condition(void) {
     return ili_fail(IL_EINVAL, "condition: expected a condition, got NULL");
@@ -36,14 +37,18 @@ static il_status open_own(il_domain *domain, const char *name, size_t name_bytes
     return ili_handle_open(domain, &ili_rlock_kind, name, name_bytes, NULL, lock);
 }
 
-/* The condition exists: opens the lock that it is bound to, by name. */
+/* The condition exists: opens the lock that it is bound to, by its name, or by its place if it has none. */
 static il_status open_bound(il_domain *domain, const struct ili_condition *condition,
                             struct ili_handle *lock) {
     const struct ili_kind *kind =
         condition->lock_kind == ILI_KIND_LOCK ? &ili_lock_kind : &ili_rlock_kind;
     char name[IL_NAME_MAX_BYTES];
     uint32_t bytes = condition->lock_name_bytes;
-    if (bytes == 0 || bytes > sizeof name) return ili_report(IL_ECORRUPT, "condition");
+    if (bytes > sizeof name) return ili_report(IL_ECORRUPT, "condition");
+    if (bytes == 0) {
+        ili_off at = atomic_load_explicit(&condition->lock, memory_order_relaxed);
+        return ili_handle_adopt(domain, kind, at, condition->lock_birth, lock);
+    }
     memcpy(name, condition->lock_name, bytes);
     return ili_handle_open(domain, kind, name, bytes, NULL, lock);
 }
@@ -51,6 +56,16 @@ static il_status open_bound(il_domain *domain, const struct ili_condition *condi
 static void *lock_of(const struct ili_handle *lock) {
     const struct ili_kind *kind = lock->kind;
     return kind ? ili_object_at(&lock->member->arena, lock->object, kind->number) : NULL;
+}
+
+il_status ili_condition_adopted(il_domain *domain, il_condition *c) {
+    il_status status = open_bound(domain, c->condition, &c->lock_handle);
+    if (status == IL_OK) {
+        c->lock = lock_of(&c->lock_handle);
+    } else {
+        (void)ili_handle_close(&c->handle);
+    }
+    return status;
 }
 
 /* Opens an existing condition NAME whatever its lock is, with that lock. IL_ENOTFOUND: there is none; the

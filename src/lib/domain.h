@@ -162,6 +162,11 @@ il_status ili_handle_open_existing(struct il_domain *domain, const struct ili_ki
 /* A second handle of what HANDLE has open, also if it has no name. Writes the error text on failure. */
 il_status ili_handle_again(const struct ili_handle *handle, struct ili_handle *out);
 
+/* A handle of the object of KIND and BIRTH at an offset that somebody was told: see ili_names_adopt(). Writes
+ * the error text on failure. */
+il_status ili_handle_adopt(struct il_domain *domain, const struct ili_kind *kind, ili_off object,
+                           uint32_t birth, struct ili_handle *out);
+
 /* Closes it; the memory of HANDLE is the caller's. While this process holds a grant of the object, the
  * object stays in its open table, or a death would not find the grant: then the table's entry is closed
  * later. IL_OK also where nothing is left to close (IL_EGONE, IL_EFORKED). Writes no error text. */

@@ -25,7 +25,8 @@ il_status ili_check_reason(const char *reason) {
                     strlen(reason));
 }
 
-il_status ili_lock_options_read(const il_lock_options *given, il_lock_options *all) {
+il_status ili_lock_options_read(const il_lock_options *given, uint32_t known,
+                                il_lock_options *all) {
     memset(all, 0, sizeof *all);
     if (!given) return IL_OK;
     if (given->struct_bytes < 2 * sizeof(uint32_t)) {
@@ -33,10 +34,10 @@ il_status ili_lock_options_read(const il_lock_options *given, il_lock_options *a
     }
     memcpy(all, given, given->struct_bytes < sizeof *all ? given->struct_bytes : sizeof *all);
     all->struct_bytes = sizeof *all;
-    if (all->flags & ~(IL_LOCK_FAIR | IL_DEADLOCK_REPORT)) {
+    if (all->flags & ~known) {
         return ili_fail(IL_EINVAL,
-                        "options.flags: expected IL_LOCK_FAIR, IL_DEADLOCK_REPORT or 0, got %#x",
-                        all->flags);
+                        "options.flags: expected IL_LOCK_FAIR, %sIL_DEADLOCK_REPORT or 0, got %#x",
+                        known & IL_LOCK_ANY_RELEASE ? "IL_LOCK_ANY_RELEASE, " : "", all->flags);
     }
     if (all->lock_delay_ns < 0 || all->lock_delay_ns > IL_LOCK_DELAY_MAX) {
         return ili_fail(IL_EINVAL, "options.lock_delay_ns: expected 0 to a minute, got %lld",

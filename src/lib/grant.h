@@ -12,8 +12,9 @@ il_status ili_check_timeout(int64_t timeout_ns);
 il_status ili_check_lease(int64_t lease_ns);
 il_status ili_check_reason(const char *reason);
 
-/* Copies what the caller gave of its options; what it did not give is 0. GIVEN may be NULL. */
-il_status ili_lock_options_read(const il_lock_options *given, il_lock_options *all);
+/* Copies what the caller gave of its options, with flags of KNOWN; what it did not give is 0. GIVEN may be
+ * NULL. */
+il_status ili_lock_options_read(const il_lock_options *given, uint32_t known, il_lock_options *all);
 
 /* A deadline for the core: 0 does not wait. TIMEOUT_NS was checked. */
 int64_t ili_deadline_of(int64_t timeout_ns);

@@ -38,14 +38,24 @@ struct kept {
 
 #define GRANTS_LOOKED_AT 64
 
-/* Whether this process holds a grant of the object; in doubt, it does. */
+/* Whether nobody can open the object again, or has it open elsewhere: nobody can release what is held either. A
+ * ticket for it is void once it is closed. */
+static bool is_last_of_anonymous(const struct ili_object *object) {
+    return object->name_bytes == 0 &&
+           atomic_load_explicit(&object->refs, memory_order_relaxed) == 1;
+}
+
+/* Whether the object must stay open, since this process holds a grant of it; in doubt, it must. A lease names
+ * its object until it has ended. */
 static bool holds(const struct ili_handle *handle) {
     struct ili_member *m = handle->member;
     struct ili_grant grants[GRANTS_LOOKED_AT];
     void *object = ili_object_at(&m->arena, handle->object, handle->kind->number);
     if (!object || !handle->kind->grants || ili_member_check(m) != IL_OK) return false;
     size_t count = handle->kind->grants(m, object, grants, GRANTS_LOOKED_AT);
+    bool last = is_last_of_anonymous(object);
     for (size_t i = 0; i < count && i < GRANTS_LOOKED_AT; i++) {
+        if (last && grants[i].lease == 0) continue;
         if (ili_agent_slot(&m->arena, grants[i].owner) == m->slot) return true;
     }
     return count > GRANTS_LOOKED_AT;
@@ -130,6 +140,24 @@ il_status ili_handle_open_existing(struct il_domain *domain, const struct ili_ki
                                    const char *name, size_t name_bytes, struct ili_handle *out) {
     il_status status = open_as(domain, kind, name, name_bytes, NULL, ILI_OPEN_EXISTING, out);
     return status == IL_ENOTFOUND ? status : ili_report(status, kind->word);
+}
+
+il_status ili_handle_adopt(struct il_domain *domain, const struct ili_kind *kind, ili_off object,
+                           uint32_t birth, struct ili_handle *out) {
+    struct ili_member *m = &domain->member;
+    struct ili_agent *self;
+    struct ili_handle handle = {.member = m, .kind = kind, .object = object};
+    close_kept(m);
+    il_status status = ili_agent_current(m, &self);
+    if (status == IL_OK) status = ili_open_claim(m, self, &handle.entry);
+    if (status != IL_OK) return ili_report(status, kind->word);
+    status = ili_names_adopt(m, self, object, kind->number, birth, ili_open_entry(m, handle.entry));
+    if (status != IL_OK) {
+        ili_open_release(m, handle.entry);
+        return ili_report(status, kind->word);
+    }
+    *out = handle;
+    return IL_OK;
 }
 
 il_status ili_handle_again(const struct ili_handle *handle, struct ili_handle *out) {

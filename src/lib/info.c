@@ -29,5 +29,12 @@ uint64_t il_thread_self(void) {
     return thread ? ili_thread_id(thread) : 0;
 }
 
+il_status il_signals_interrupt(int32_t on) {
+    struct ili_thread *thread = ili_thread_current();
+    if (!thread) return ili_fail(IL_ELIMIT, "this process has 16,384 threads");
+    thread->signals = on != 0;
+    return IL_OK;
+}
+
 /* Async-signal-safe, so no error text is written. */
 il_status il_interrupt(uint64_t thread) { return ili_thread_interrupt(thread); }

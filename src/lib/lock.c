@@ -5,6 +5,7 @@
 #include "lib/domain.h"
 #include "lib/grant.h"
 
+#define ALL_FLAGS (IL_LOCK_FAIR | IL_LOCK_ANY_RELEASE | IL_DEADLOCK_REPORT)
 #define UNLIKELY(condition) __builtin_expect((condition), 0)
 
 static il_status no_lock(void) { return ili_fail(IL_EINVAL, "lock: expected a lock, got NULL"); }
@@ -17,7 +18,11 @@ il_status il_lock_open(il_domain *domain, const char *name, size_t name_bytes,
     if (!domain) return ili_fail(IL_EINVAL, "domain: expected a domain, got NULL");
     if (!out) return ili_fail(IL_EINVAL, "out: expected a place for the lock, got NULL");
     il_status status = ili_check_name(name, name_bytes, true);
-    if (status == IL_OK) status = ili_lock_options_read(options, &all);
+    if (status == IL_OK) status = ili_lock_options_read(options, ALL_FLAGS, &all);
+    if (status == IL_OK && domain->remote_ops && all.flags & IL_LOCK_ANY_RELEASE) {
+        return ili_fail(IL_EUNSUPPORTED,
+                        "options.flags: an http: domain has no locks of IL_LOCK_ANY_RELEASE");
+    }
     if (status != IL_OK) return status;
     il_lock *lock = calloc(1, sizeof *lock);
     if (!lock) return ili_fail(IL_ENOMEM, "this process has no memory");

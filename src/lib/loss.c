@@ -40,7 +40,10 @@ static il_status wait_local(struct il_domain *domain, int64_t timeout_ns,
         status = ili_thread_take(thread);
         if (status != IL_OK) return status;
         int64_t until = deadline - now < SLICE_NS ? deadline : now + SLICE_NS;
-        (void)ili_futex_wait(bell, rung, until);
+        /* a signal: seen above, unless there is a loss to tell first */
+        if (ili_thread_slept(thread, ili_futex_wait(bell, rung, until)) != IL_OK) {
+            ili_thread_keep_interrupt(thread);
+        }
     }
 }
 

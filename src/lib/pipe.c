@@ -10,6 +10,7 @@
 #include "lib/domain.h"
 #include "lib/grant.h"
 #include "lib/message.h"
+#include "lib/share.h"
 
 static il_status no_pipe(void) { return ili_fail(IL_EINVAL, "pipe: expected a pipe, got NULL"); }
 
@@ -50,6 +51,8 @@ static il_status claim(il_pipe *pipe, uint32_t end) {
     if (status != IL_EPIPE) return ili_report(status, "pipe");
     return ili_fail(status, "pipe: end %s is closed for good", end == IL_PIPE_A ? "A" : "B");
 }
+
+il_status ili_pipe_adopted(il_pipe *pipe, uint32_t end) { return claim(pipe, end); }
 
 il_status il_pipe_open(il_domain *domain, const char *name, size_t name_bytes,
                        const il_pipe_options *options, uint32_t end, il_pipe **out) {

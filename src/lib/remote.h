@@ -24,7 +24,7 @@
 
 #include <interlock.h>
 
-#define ILI_REMOTE_ABI 5u
+#define ILI_REMOTE_ABI 6u
 #define ILI_REMOTE_MODULE "libinterlock-remote.so.0"
 
 /* What the library does for the module. All functions are about the calling thread. */
@@ -38,6 +38,9 @@ struct ili_remote_host {
     il_status (*take_request)(void);
     /* Makes an interruption that was taken pending again. */
     void (*raise_interrupt)(void);
+    /* A signal handler ran during a wait of the thread: asks for an interruption if its waits are to end by that
+     * (il_signals_interrupt()). */
+    void (*signalled)(void);
     /* Becomes readable when something is asked; -1 if none can be made. Borrowed; does not block. Who
      * finds it readable though nothing is asked drains it. */
     int (*wake_fd)(void);

@@ -24,6 +24,11 @@ static void raise_interrupt(void) {
     if (thread) (void)ili_thread_interrupt(ili_thread_id(thread));
 }
 
+static void signalled(void) {
+    struct ili_thread *thread = ili_thread_current();
+    if (thread && thread->signals) ili_thread_keep_interrupt(thread);
+}
+
 static int wake_fd(void) {
     struct ili_thread *thread = ili_thread_current();
     return thread ? ili_thread_wake_fd(thread) : -1;
@@ -39,6 +44,7 @@ static const struct ili_remote_host host = {
     .fail = fail,
     .take_request = take_request,
     .raise_interrupt = raise_interrupt,
+    .signalled = signalled,
     .wake_fd = wake_fd,
     .cancelled_at_ns = cancelled_at_ns,
     .now_ns = ili_now_ns,

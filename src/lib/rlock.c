@@ -15,7 +15,8 @@ il_status il_rlock_open(il_domain *domain, const char *name, size_t name_bytes,
     if (!domain) return ili_fail(IL_EINVAL, "domain: expected a domain, got NULL");
     if (!out) return ili_fail(IL_EINVAL, "out: expected a place for the rlock, got NULL");
     il_status status = ili_check_name(name, name_bytes, true);
-    if (status == IL_OK) status = ili_lock_options_read(options, &all);
+    if (status == IL_OK)
+        status = ili_lock_options_read(options, IL_LOCK_FAIR | IL_DEADLOCK_REPORT, &all);
     if (status != IL_OK) return status;
     il_rlock *lock = calloc(1, sizeof *lock);
     if (!lock) return ili_fail(IL_ENOMEM, "this process has no memory");

@@ -66,9 +66,11 @@ il_status ili_process_join(struct ili_process *p, int64_t timeout_ns, int32_t *c
         int64_t until = ili_thread_until(thread, deadline), left = ili_ns_between(now, until);
         struct pollfd polled[2] = {{p->pid_fd, POLLIN, 0}, {ili_thread_wake_fd(thread), POLLIN, 0}};
         struct timespec time = {left / 1000000000, left % 1000000000};
-        (void)ppoll(polled, 2, until == ILI_NEVER ? NULL : &time, NULL);
+        int ready = ppoll(polled, 2, until == ILI_NEVER ? NULL : &time, NULL);
+        if (ready < 0 && ili_thread_slept(thread, errno) != IL_OK) return IL_EINTR;
         uint64_t count;
-        ssize_t ignored = polled[1].revents ? read(polled[1].fd, &count, sizeof count) : 0;
+        ssize_t ignored =
+            ready > 0 && polled[1].revents ? read(polled[1].fd, &count, sizeof count) : 0;
         (void)ignored; /* what is asked of the thread is looked at above */
     }
 }

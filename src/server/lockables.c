@@ -105,6 +105,8 @@ static void differ_lock(const void *object, const void *options,
     const il_lock_options *asked = options;
     begin_difference(difference);
     differ_flag(difference, "fair", lock->flags & IL_LOCK_FAIR, asked->flags & IL_LOCK_FAIR);
+    differ_flag(difference, "any_release", lock->flags & IL_LOCK_ANY_RELEASE,
+                asked->flags & IL_LOCK_ANY_RELEASE);
     if (lock->delay_ns != asked->lock_delay_ns) {
         ADD_TO_BOTH(difference, "lock_delay=%.10g", (double)lock->delay_ns / 1e9,
                     (double)asked->lock_delay_ns / 1e9);

@@ -235,8 +235,11 @@ il_status ili_barrier_abort(struct ili_member *member, struct ili_barrier *barri
 
 void ili_barrier_look(const struct ili_barrier *barrier, struct ili_barrier_view *view) {
     uint32_t word = load_word(barrier);
+    /* Who is being told that the round is over does not wait any more, though it may still be in the queue.
+     * acquire: pairs with ili_guard_done(), after which the queue is seen empty */
+    bool is_over = atomic_load_explicit(&barrier->guard.intent[0], memory_order_acquire) != 0;
     view->parties = barrier->parties;
-    view->waiting = ili_waitq_count(&barrier->waiters);
+    view->waiting = is_over ? 0 : ili_waitq_count(&barrier->waiters);
     view->broken = (word & ILI_BARRIER_BROKEN) != 0;
     view->deleted = (word & ILI_BARRIER_DELETED) != 0;
 }

@@ -35,6 +35,7 @@ static void init(struct ili_member *member, void *object, const void *options) {
     if (!o) return; /* whoever made it so did not mean it: nobody can wait without a lock */
     condition->lock_kind = o->lock->object.kind;
     condition->lock_name_bytes = o->lock->object.name_bytes;
+    condition->lock_birth = o->lock->object.birth;
     memcpy(condition->lock_name, (const char *)o->lock + o->lock->object.name_at,
            o->lock->object.name_bytes);
     atomic_init(&condition->lock, o->lock_at);
@@ -78,12 +79,36 @@ void ili_condition_repair(struct ili_member *member, struct ili_agent *self,
     mend(member, self, condition, UINT32_MAX);
 }
 
+/* Whether AGENT, of a dead SLOT, was notified and died before it knew. */
+static bool never_knew(const struct ili_agent *agent, uint32_t slot, ili_off at) {
+    return atomic_load_explicit(&agent->owner, memory_order_relaxed) == slot + 1 &&
+           atomic_load_explicit(&agent->wait_object, memory_order_relaxed) == at &&
+           ili_agent_state(agent) == ILI_PARK_GRANTED &&
+           atomic_load_explicit(&agent->result, memory_order_relaxed) == IL_OK;
+}
+
+/* What the dead of SLOT were told and never knew is told to those who wait. Their state changes after that: a
+ * keeper that dies in between has one told twice, and none too few. */
+static void pass_on(struct ili_member *m, struct ili_agent *self, struct ili_condition *condition,
+                    uint32_t slot) {
+    struct ili_waiting waiting = waiting_of(condition);
+    ili_off at = ili_off_of(&m->arena, condition);
+    struct ili_agent *agent, *first;
+    for (uint32_t number = 1; (agent = ili_agent_at(&m->arena, number)); number++) {
+        if (!never_knew(agent, slot, at)) continue;
+        first = ili_waitq_first(m, &condition->waiters);
+        if (first) ili_waiting_tell(m, self, &waiting, first, IL_OK, 0);
+        ili_agent_set_state(agent, ILI_PARK_IDLE);
+    }
+}
+
 static il_status recover(struct ili_member *member, struct ili_agent *self, void *object,
                          uint32_t slot) {
     struct ili_condition *condition = object;
     il_status status = ili_guard_lock(member, self, &condition->guard);
     if (status != IL_OK) return status;
     mend(member, self, condition, slot);
+    pass_on(member, self, condition, slot);
     ili_waiting_unlock(member, self, &condition->guard);
     return IL_OK;
 }

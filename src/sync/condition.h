@@ -23,7 +23,7 @@ struct ili_condition {
     uint32_t lock_name_bytes;
     _Atomic ili_off lock; /* where it lies, for glances: of the last one who waited */
     _Atomic uint32_t deleted;
-    uint32_t reserved;
+    uint32_t lock_birth; /* of a lock without a name */
     char lock_name[256];
     uint64_t reserved2[7];
 };

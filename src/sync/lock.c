@@ -335,6 +335,15 @@ void ili_lock_give_up(struct ili_member *m, struct ili_agent *self, struct ili_l
     if (word & ILI_LOCK_LEASED) ili_lock_drop_lease(m, lock, ili_lock_newest(lock, word));
 }
 
+/* As ili_lock_check_holder(), of who wants to release: with IL_LOCK_ANY_RELEASE whoever it is. */
+static il_status may_release(const struct ili_member *m, const struct ili_lock *lock, uint64_t word,
+                             uint32_t owner, uint64_t token) {
+    il_status status = ili_lock_check_holder(m, lock, word, owner, token);
+    bool anyone = lock->flags & IL_LOCK_ANY_RELEASE && ili_lock_is_held(word);
+    bool meant = token == 0 || token == ili_lock_newest(lock, word);
+    return status == IL_ENOTHELD && anyone && meant ? IL_OK : status;
+}
+
 static il_status give_up(struct ili_member *member, struct ili_lock *lock, uint32_t owner,
                          uint64_t token, uint64_t mark) {
     struct ili_agent *self;
@@ -342,7 +351,7 @@ static il_status give_up(struct ili_member *member, struct ili_lock *lock, uint3
     il_status status = ili_member_check(member);
     if (status != IL_OK) return status;
     for (;;) {
-        status = ili_lock_check_holder(member, lock, word, owner, token);
+        status = may_release(member, lock, word, owner, token);
         if (status != IL_OK) return status;
         uint64_t waiting = word & (ILI_LOCK_WAITERS | ILI_LOCK_WAKING);
         if (waiting == ILI_LOCK_WAITERS || word & (ILI_LOCK_HANDED | ILI_LOCK_LEASED)) break;
@@ -359,7 +368,7 @@ static il_status give_up(struct ili_member *member, struct ili_lock *lock, uint3
     if (status != IL_OK) return status;
     /* again under the guard: the grant may have been voided meanwhile */
     word = ili_lock_load(lock);
-    status = ili_lock_check_holder(member, lock, word, owner, token);
+    status = may_release(member, lock, word, owner, token);
     if (status == IL_OK) ili_lock_give_up(member, self, lock, ili_lock_owner(word), mark);
     ili_lock_unlock_and_wake(member, self, lock);
     return status;

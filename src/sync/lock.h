@@ -2,7 +2,8 @@
  * lock.h - mutual exclusion between owners, with a fencing token for every grant.
  *
  * Is: not reentrant (rlock.h is, and is made of this); granted to an owner (an agent: a thread, or who
- * the server acts for), released by any owner of the same session, as Python's Lock.
+ * the server acts for), released by any owner of the same session, as Python's Lock; with
+ * IL_LOCK_ANY_RELEASE by anybody.
  * Is not: recursive, priority-inheriting.
  *
  * Plain: a running thread may take a free lock before those that sleep, but whoever has waited for

@@ -273,7 +273,8 @@ void ili_lock_gate(struct ili_member *member, void *object, const struct ili_age
     (void)waiter;
     gate->report = (lock->flags & IL_DEADLOCK_REPORT) != 0;
     if (!ili_lock_is_held(word) || word & ILI_LOCK_DELETED) return; /* open */
-    if (ili_lock_lease_is_over(member, lock, word)) return;         /* about to be */
+    if (lock->flags & IL_LOCK_ANY_RELEASE) return; /* its holder may wait for what it likes */
+    if (ili_lock_lease_is_over(member, lock, word)) return; /* about to be */
     gate->need = 1;
     if (gate->holder_room == 0) {
         gate->overflow = true;

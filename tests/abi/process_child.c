@@ -138,6 +138,27 @@ static int keep_daemon(const char *program) {
     return 0;
 }
 
+/* Adopts the pipe end and the lock of "TICKET+TICKET", acquires the lock, says so through the pipe and lives on. */
+static int adopt(const char *tickets) {
+    void *adopted[2] = {NULL, NULL};
+    il_domain *domain = open_inherited();
+    if (!domain) return fail("il_domain_open");
+    for (int i = 0; i < 2; i++) {
+        il_ticket ticket = {0};
+        char *end = NULL;
+        ticket.object = strtoull(tickets, &end, 16);
+        ticket.check = strtoull(end + 1, &end, 16);
+        ticket.kind = (uint32_t)strtoul(end + 1, &end, 16);
+        ticket.end = (uint32_t)strtoul(end + 1, &end, 16);
+        tickets = end + 1;
+        if (il_adopt(domain, &ticket, &adopted[i]) != IL_OK) return fail("il_adopt");
+    }
+    if (il_lock_acquire(adopted[1], 10 * SECOND, NULL) != IL_OK) return fail("il_lock_acquire");
+    if (il_pipe_send(adopted[0], "held", 4, IL_TEXT, SECOND) != IL_OK) return fail("il_pipe_send");
+    linger();
+    return 0;
+}
+
 int main(int count, char **arguments) {
     const char *what = count > 1 ? arguments[1] : "";
     const char *with = count > 2 ? arguments[2] : "";
@@ -149,6 +170,7 @@ int main(int count, char **arguments) {
     if (strcmp(what, "answer") == 0) return answer();
     if (strcmp(what, "twice") == 0) return twice();
     if (strcmp(what, "replaced") == 0) return replaced();
+    if (strcmp(what, "adopt") == 0) return adopt(with);
     if (strcmp(what, "pass-on") == 0) return pass_on(arguments[0]);
     if (strcmp(what, "daemon") == 0) return keep_daemon(arguments[0]);
     return 99;

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "support/doors.h"
 
@@ -209,6 +210,29 @@ EACH_DOOR(abi_lock, lives_without_a_name_until_it_is_closed) {
     cr_assert_eq(il_lock_close(lock), IL_OK);
 }
 
+static uint64_t free_bytes(struct door *door) {
+    il_domain_info info = {.struct_bytes = sizeof info};
+    cr_assert_eq(il_domain_info_get(door->domain, &info), IL_OK);
+    return info.free_bytes;
+}
+
+EACH_DOOR(abi_lock, without_a_name_is_gone_when_it_is_closed_while_held) {
+    if (!door->local) return;
+    uint64_t before = 0;
+    for (int i = 0; i < 200; i++) {
+        if (i == 100) before = free_bytes(door);
+        il_lock *lock = NULL;
+        il_rlock *recursive = NULL;
+        cr_assert_eq(il_lock_open(door->domain, NULL, 0, NULL, &lock), IL_OK);
+        cr_assert_eq(il_rlock_open(door->domain, NULL, 0, NULL, &recursive), IL_OK);
+        cr_assert_eq(il_lock_acquire(lock, 0, NULL), IL_OK);
+        cr_assert_eq(il_rlock_acquire(recursive, 0, NULL), IL_OK);
+        cr_assert_eq(il_lock_close(lock), IL_OK);
+        cr_assert_eq(il_rlock_close(recursive), IL_OK);
+    }
+    cr_assert_eq(free_bytes(door), before);
+}
+
 EACH_DOOR(abi_lock, names_the_bad_argument) {
     char long_name[257];
     il_lock *lock = open_lock(door, "it", 0), *out = NULL;
@@ -264,4 +288,146 @@ EACH_DOOR(abi_lock, names_the_bad_argument) {
     cr_assert_eq(il_lock_open(door->domain, "newer", 5, &newer.known, &out), IL_OK);
     il_lock_close(out);
     il_lock_close(lock);
+}
+
+/* ---- released by anyone ------------------------------------------------------------------------------ */
+
+/* The server's and this process's domain, or this and a child's: what releases is always another session. */
+EACH_DOOR(abi_lock, any_session_may_release_it) {
+    il_lock_options options = {.struct_bytes = sizeof options, .flags = IL_LOCK_ANY_RELEASE};
+    il_domain *other = NULL;
+    il_lock *lock = NULL, *theirs = NULL;
+    uint64_t token = 0, second = 0;
+    il_status status = il_lock_open(door->domain, "it", 2, &options, &lock);
+    if (!door->local) {
+        cr_assert_eq(status, IL_EUNSUPPORTED);
+        SAYS("IL_LOCK_ANY_RELEASE");
+        return;
+    }
+    cr_assert_eq(status, IL_OK);
+    if (!door->server) { /* a second session of a private domain is another process: see below */
+        il_lock_close(lock);
+        return;
+    }
+    cr_assert_eq(il_domain_open(door->address, NULL, &other), IL_OK);
+    cr_assert_eq(il_lock_open(other, "it", 2, &options, &theirs), IL_OK);
+    cr_assert_eq(il_lock_release(theirs, 0), IL_ENOTHELD, "it is free");
+    cr_assert_eq(il_lock_acquire(lock, 0, &token), IL_OK);
+    cr_assert_eq(il_lock_release(theirs, token + 1), IL_ENOTHELD);
+    cr_assert_eq(il_lock_renew(theirs, token, seconds(1)), IL_ENOTHELD, "it is not theirs");
+    cr_assert_eq(il_lock_release(theirs, token), IL_OK, "%s", il_error_message());
+    cr_assert_eq(il_lock_release(lock, token), IL_ENOTHELD);
+    cr_assert_eq(il_lock_acquire(theirs, 0, &second), IL_OK, "free, and nobody had died");
+    cr_assert_eq(second, token + 1);
+    cr_assert_eq(il_lock_release(lock, token), IL_ESTALE);
+    cr_assert_eq(il_lock_release(lock, 0), IL_OK, "whatever grant stands");
+    /* a waiter is granted by it, also one that sleeps */
+    struct waiter w;
+    cr_assert_eq(il_lock_acquire_leased(lock, 0, seconds(60), &token), IL_OK);
+    start(&w, lock, 20);
+    await_waiters(lock, 1);
+    cr_assert_eq(il_lock_release(theirs, 0), IL_OK);
+    pthread_join(w.thread, NULL);
+    cr_assert_eq(w.status, IL_OK);
+    cr_assert_eq(w.released, IL_OK);
+    il_lock_close(theirs);
+    il_domain_close(other);
+    il_lock_close(lock);
+}
+
+struct any_board {
+    _Atomic int held, released;
+    _Atomic il_status status[4];
+};
+static bool is_held_there(void *board) { return ((struct any_board *)board)->held != 0; }
+static bool is_released(void *board) { return ((struct any_board *)board)->released != 0; }
+
+/* Its parent releases what the child holds, acquires it, and the child's death then means nothing. */
+Test(abi_lock, death_after_anothers_release_changes_nothing, .timeout = 60) {
+    struct any_board *b =
+        mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    il_lock_options options = {.struct_bytes = sizeof options, .flags = IL_LOCK_ANY_RELEASE};
+    il_domain *domain = NULL;
+    il_lock *lock = NULL;
+    uint64_t token = 0;
+    cr_assert_eq(il_domain_open("private:", NULL, &domain), IL_OK);
+    cr_assert_eq(il_lock_open(domain, NULL, 0, &options, &lock), IL_OK);
+    cr_assert(door_settle());
+    pid_t child = fork();
+    if (child == 0) {
+        b->status[0] = il_lock_acquire(lock, 0, NULL);
+        atomic_store(&b->held, 1);
+        if (!test_wait(is_released, b, DOOR_SECONDS)) _exit(1);
+        _exit(0); /* with the lock still open, and no release of its own */
+    }
+    cr_assert(test_wait(is_held_there, b, DOOR_SECONDS));
+    cr_assert_eq(il_lock_acquire(lock, 0, NULL), IL_ETIMEOUT);
+    cr_assert_eq(il_lock_release(lock, 0), IL_OK, "%s", il_error_message());
+    cr_assert_eq(il_lock_acquire(lock, 0, &token), IL_OK);
+    atomic_store(&b->released, 1);
+    cr_assert_eq(test_reap(child, DOOR_SECONDS), 0);
+    cr_assert_eq(b->status[0], IL_OK);
+    /* a fresh child is seen to have died by what it held; the first one's death was handled before */
+    pid_t second = fork();
+    if (second == 0) _exit(il_lock_acquire(lock, seconds(10), NULL) == IL_OK ? 0 : 1);
+    struct wanted_waiters one = {lock, 1};
+    cr_assert(test_wait(are_waiting, &one, DOOR_SECONDS));
+    cr_assert_eq(il_lock_check(lock, token), IL_OK, "this session's grant stands");
+    cr_assert_eq(il_lock_release(lock, token), IL_OK);
+    cr_assert_eq(test_reap(second, DOOR_SECONDS), 0);
+    cr_assert_eq(il_lock_acquire(lock, seconds(20), NULL), IL_EOWNERDEAD, "a holder that died is");
+    il_lock_release(lock, 0);
+    il_lock_close(lock);
+    il_domain_close(domain);
+    munmap(b, sizeof *b);
+}
+
+struct crossing {
+    il_lock *mine, *other;
+    _Atomic int holds;
+    il_status status;
+};
+static bool holds_its_own(void *crossing) { return ((struct crossing *)crossing)->holds != 0; }
+
+static void *cross(void *argument) {
+    struct crossing *c = argument;
+    (void)il_lock_acquire(c->mine, 0, NULL);
+    atomic_store(&c->holds, 1);
+    c->status = il_lock_acquire(c->other, seconds(20), NULL);
+    return NULL;
+}
+
+/* Each of two threads holds what the other waits for, and somebody else releases. */
+Test(abi_lock, waits_for_one_that_anyone_releases_are_no_deadlock, .timeout = 60) {
+    il_lock_options options = {.struct_bytes = sizeof options, .flags = IL_LOCK_ANY_RELEASE};
+    il_domain *domain = NULL;
+    struct crossing c = {.status = IL_ECORRUPT};
+    pthread_t thread;
+    il_domain_open("private:", NULL, &domain);
+    cr_assert_eq(il_lock_open(domain, NULL, 0, &options, &c.mine), IL_OK);
+    cr_assert_eq(il_lock_open(domain, NULL, 0, &options, &c.other), IL_OK);
+    cr_assert_eq(il_lock_acquire(c.other, 0, NULL), IL_OK);
+    pthread_create(&thread, NULL, cross, &c);
+    cr_assert(test_wait(holds_its_own, &c, DOOR_SECONDS));
+    await_waiters(c.other, 1);
+    cr_assert_eq(il_lock_acquire(c.mine, seconds(0.5), NULL), IL_ETIMEOUT, "%s",
+                 il_error_message());
+    cr_assert_eq(il_lock_release(c.other, 0), IL_OK);
+    pthread_join(thread, NULL);
+    cr_assert_eq(c.status, IL_OK);
+    il_lock_release(c.other, 0);
+    il_lock_release(c.mine, 0);
+    il_lock_close(c.other);
+    il_lock_close(c.mine);
+    il_domain_close(domain);
+}
+
+EACH_DOOR(abi_lock, an_rlock_is_released_by_its_owner_only) {
+    il_lock_options options = {.struct_bytes = sizeof options, .flags = IL_LOCK_ANY_RELEASE};
+    il_rlock *lock = NULL;
+    cr_assert_eq(il_rlock_open(door->domain, "it", 2, &options, &lock), IL_EINVAL);
+    SAYS("options.flags: expected IL_LOCK_FAIR, IL_DEADLOCK_REPORT or 0");
+    cr_assert_null(lock);
+    cr_assert_eq(il_rlock_open(door->domain, "it", 2, NULL, &lock), IL_OK);
+    il_rlock_close(lock);
 }

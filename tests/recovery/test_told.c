@@ -210,6 +210,51 @@ Test(recovery_told, barrier_is_broken_or_reset_for_all_or_none, .timeout = 120) 
     }
 }
 
+/* ---- condition -------------------------------------------------------------------------------- */
+
+static il_condition *condition;
+
+static uint64_t own_lock(void) {
+    uint64_t token = 0;
+    cr_assert_eq(il_condition_acquire(condition, IL_FOREVER, &token), IL_OK);
+    return token;
+}
+
+static bool another_waits(void *unused) {
+    uint32_t count = 0;
+    (void)unused;
+    return il_condition_waiters(condition, &count) == IL_OK && count == 1;
+}
+
+Test(recovery_told, notify_of_a_dead_waiter_goes_to_the_next, .timeout = 60) {
+    uint32_t depth = 0;
+    open_world();
+    cr_assert_eq(il_condition_open(w.domain, "it", 2, NULL, &condition), IL_OK);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)own_lock();
+        il_condition_wait(condition, IL_FOREVER, NULL);
+        _exit(0);
+    }
+    cr_assert(test_wait(another_waits, NULL, 10), "the child does not wait");
+    uint64_t token = own_lock();
+    struct ili_agent *self;
+    cr_assert_eq(ili_agent_current(m, &self), IL_OK);
+    cr_assert_eq(ili_condition_enqueue(m, condition->condition, condition->lock, waiters[0],
+                                       ili_agent_number(&m->arena, self), token, &depth),
+                 IL_ETIMEOUT);
+    kill(child, SIGKILL);
+    (void)test_reap(child, 10);
+    (void)own_lock();
+    cr_assert_eq(il_condition_notify(condition, 1), IL_OK);
+    cr_assert_eq(il_condition_release(condition, 0), IL_OK);
+    cr_assert_eq(ili_waiting_poll(waiters[0], NULL), IL_ETIMEOUT);
+    recover();
+    cr_assert_eq(ili_waiting_poll(waiters[0], NULL), IL_OK);
+    il_condition_close(condition);
+    world_close(&w);
+}
+
 #else
 
 Test(recovery_told, needs_a_build_with_points) { cr_skip("built without IL_POINTS"); }

@@ -18,6 +18,10 @@ static il_status fake_fail(il_status status, const char *text) {
 
 static il_status fake_take(void) { return ili_thread_take(ili_thread_current()); }
 static void fake_raise(void) { ili_thread_interrupt(ili_thread_id(ili_thread_current())); }
+static void fake_signalled(void) {
+    struct ili_thread *thread = ili_thread_current();
+    if (thread->signals) ili_thread_keep_interrupt(thread);
+}
 static int fake_wake_fd(void) { return ili_thread_wake_fd(ili_thread_current()); }
 static int64_t fake_cancelled_at(void) { return ili_thread_until(ili_thread_current(), ILI_NEVER); }
 
@@ -26,6 +30,7 @@ FAKE_UNUSED static const struct ili_remote_ops *fake_ops(void) {
                                                 .fail = fake_fail,
                                                 .take_request = fake_take,
                                                 .raise_interrupt = fake_raise,
+                                                .signalled = fake_signalled,
                                                 .wake_fd = fake_wake_fd,
                                                 .cancelled_at_ns = fake_cancelled_at,
                                                 .now_ns = ili_now_ns};
