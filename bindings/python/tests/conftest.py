@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
 import pytest
-
-SOURCE = Path(__file__).resolve().parents[1] / "src"
+from where import SOURCE as SOURCE  # for the tests
 
 
 class Session:
@@ -91,3 +90,34 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield begin
     for session in sessions:
         session.close()
+
+
+@pytest.fixture(scope="session")
+def what_stays_open() -> None:
+    """The heap's lock, the event of the thread that waits for what was lent, and the sharer's lock."""
+    from interlock import multiprocessing
+    from interlock.multiprocessing import heap, resource_sharer
+
+    heap.BufferWrapper(1)
+    resource_sharer.stop()
+    one, other = multiprocessing.Pipe()
+    one.send(one)
+    other.recv()
+
+
+@pytest.fixture
+def nothing_is_left_open(what_stays_open: None) -> Iterator[None]:
+    """Whatever of the default domain is opened in a test is closed after it."""
+    import gc
+
+    from interlock import _core
+    from mp_children import eventually
+
+    def count() -> int:
+        gc.collect()
+        info = _core.default_domain().info()
+        return info["handles"] + info["objects"]
+
+    before = count()
+    yield
+    eventually(lambda: count() <= before)

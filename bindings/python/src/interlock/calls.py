@@ -6,12 +6,9 @@ import contextvars
 from typing import Any, Callable, Optional
 
 from .encoding import encode
+from .errors import Cancelled as Cancelled  # noqa: F401 (a name of this module)
 
 PROGRESS_MAX_BYTES = 64 * 1024
-
-
-class Cancelled(Exception):
-    """To be raised by a function that was asked to stop, and does."""
 
 
 class Fatal(Exception):

@@ -37,7 +37,7 @@ def task(function: Optional[F] = None, /, *, name: Optional[str] = None) -> Unio
         setattr(marked, _MARK, chosen)
         return marked
 
-    return mark if function is None else mark(function)
+    return cast(_Decorator, mark) if function is None else mark(function)
 
 
 def _check_name(name: object) -> None:
