@@ -84,6 +84,13 @@ class Aside(threading.Thread):
         return self._result
 
 
+DOORS = ("private", "unix", "http")
+
+
+def address_of(door: str, server: Server) -> str:
+    return {"private": "private:", "unix": server.unix, "http": server.http}[door]
+
+
 def serving(config: dict[str, Any] | None = None) -> Iterator[Server]:
     server = Server(config)
     yield server

@@ -13,18 +13,12 @@ import pytest
 
 import interlock
 from interlock import errors
-from native_support import PATIENCE, SOURCE, Aside, Server, fresh, serving, until
-
-DOORS = ("private", "unix", "http")
+from native_support import DOORS, PATIENCE, SOURCE, Aside, Server, address_of, fresh, serving, until
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     yield from serving()
-
-
-def address_of(door: str, server: Server) -> str:
-    return {"private": "private:", "unix": server.unix, "http": server.http}[door]
 
 
 @pytest.fixture(params=DOORS)

@@ -13,9 +13,7 @@ import pytest
 
 import interlock
 from interlock import aio, errors
-from native_support import PATIENCE, Server, fresh, serving
-
-DOORS = ("private", "unix", "http")
+from native_support import DOORS, PATIENCE, Server, address_of, fresh, serving
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +26,7 @@ Test = Callable[[aio.Client], Coroutine[Any, Any, None]]
 
 @pytest.fixture(params=DOORS)
 def run(request: pytest.FixtureRequest, server: Server) -> Callable[[Test], None]:
-    address = {"private": "private:", "unix": server.unix, "http": server.http}[request.param]
+    address = address_of(request.param, server)
 
     async def main(test: Test) -> None:
         async with aio.connect(address, label="tests") as client:
